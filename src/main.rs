@@ -1,0 +1,2 @@
+//! pim-operator.
+fn main() {}
