@@ -1,0 +1,262 @@
+//! What Entra lists, read once per target and shared by all objects of the target.
+//!
+//! A snapshot is never older than our own last write to its target: a write marks the target, and the next look reads
+//! again. Reads are single-flight, and a read that fails leaves the last complete one in place and is an error to whoever
+//! asked; it is never an empty list.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    api::{guid::Guid, references::AccessId},
+    graph::{self, AssignmentType, ExpirationType, GraphClient, GraphError, GroupSchedule, MemberType, ScheduleKind},
+    pim::{
+        observed::{Absence, Row, Standing},
+        window::{End, Window},
+    },
+};
+
+use super::{
+    clock::Clock,
+    grant::{RowKey, Target},
+    wakeups::lock,
+};
+
+/// A complete read of one target.
+#[derive(Debug)]
+pub struct View {
+    /// When the read began, UTC.
+    pub read_at: DateTime<Utc>,
+    tick: u64,
+    rows: HashMap<RowKey, Vec<Row>>,
+    first_read_at: DateTime<Utc>,
+    absent_since: HashMap<RowKey, DateTime<Utc>>,
+}
+
+impl View {
+    /// The rows of a key.
+    #[must_use]
+    pub fn rows(&self, key: &RowKey) -> &[Row] {
+        self.rows.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// Since when complete reads have not shown a row of ours for the key.
+    #[must_use]
+    pub fn absence(&self, key: &RowKey) -> Option<Absence> {
+        if self.rows(key).iter().any(|row| row.standing == Standing::Assigned) {
+            return None;
+        }
+        let since = self.absent_since.get(key).copied().unwrap_or(self.first_read_at);
+        Some(Absence { since, until: self.read_at })
+    }
+}
+
+/// How recent a view must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// As recent as our own last write to the target.
+    OwnWrites,
+    /// That, and begun at or after an instant.
+    Since(DateTime<Utc>),
+}
+
+struct Entry {
+    /// The tick of our last write; a view counts only when its read began later.
+    written: AtomicU64,
+    written_at: Mutex<Option<DateTime<Utc>>>,
+    view: tokio::sync::Mutex<Option<Arc<View>>>,
+    instances: tokio::sync::Mutex<Option<(DateTime<Utc>, Arc<HashSet<RowKey>>)>>,
+}
+
+/// Told which rows of a target changed between two complete reads.
+pub type OnChange = Box<dyn Fn(&Target, &[RowKey]) + Send + Sync>;
+
+/// The snapshots of one tenant.
+pub struct Snapshots {
+    clock: Arc<dyn Clock>,
+    on_change: OnChange,
+    ticks: AtomicU64,
+    entries: Mutex<HashMap<Target, Arc<Entry>>>,
+}
+
+impl Snapshots {
+    /// Nothing read yet.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, on_change: OnChange) -> Self {
+        Self { clock, on_change, ticks: AtomicU64::new(1), entries: Mutex::default() }
+    }
+
+    /// The target's rows, read again only when the last complete read is not fresh enough.
+    ///
+    /// # Errors
+    /// When the read failed; the caller knows nothing then.
+    pub async fn observe(
+        &self,
+        client: &GraphClient,
+        target: &Target,
+        freshness: Freshness,
+    ) -> Result<Arc<View>, GraphError> {
+        let entry = self.entry(target);
+        let mut current = entry.view.lock().await;
+        if let Some(view) = current.as_ref()
+            && view.tick > entry.written.load(Ordering::SeqCst)
+            && !matches!(freshness, Freshness::Since(instant) if view.read_at < instant)
+        {
+            return Ok(Arc::clone(view));
+        }
+        let tick = self.ticks.fetch_add(1, Ordering::SeqCst);
+        let read_at = self.clock.now();
+        let schedules = client.group_schedules(target.schedules, target.group.as_str()).await?;
+        let (view, changed) = next_view(current.as_deref(), tick, read_at, target.schedules, &schedules);
+        let view = Arc::new(view);
+        *current = Some(Arc::clone(&view));
+        drop(current);
+        if !changed.is_empty() {
+            (self.on_change)(target, &changed);
+        }
+        Ok(view)
+    }
+
+    /// Whether an instance of the key is in force, read at or after an instant.
+    ///
+    /// # Errors
+    /// When the read failed.
+    pub async fn in_force(
+        &self,
+        client: &GraphClient,
+        target: &Target,
+        key: &RowKey,
+        since: DateTime<Utc>,
+    ) -> Result<bool, GraphError> {
+        let entry = self.entry(target);
+        let mut current = entry.instances.lock().await;
+        if let Some((read_at, keys)) = current.as_ref()
+            && *read_at >= since
+        {
+            return Ok(keys.contains(key));
+        }
+        let read_at = self.clock.now();
+        let instances = client.group_instances(target.schedules, target.group.as_str()).await?;
+        let keys: HashSet<RowKey> = instances
+            .iter()
+            .filter(|instance| instance.member_type == MemberType::Direct)
+            .filter(|instance| !matches!(instance.assignment_type, Some(AssignmentType::Activated)))
+            .filter_map(|instance| row_key(&instance.principal_id, &instance.access_id))
+            .collect();
+        let found = keys.contains(key);
+        *current = Some((read_at, Arc::new(keys)));
+        Ok(found)
+    }
+
+    /// Marks a write of ours to the target, once before it is sent and once after: no earlier read counts any more.
+    pub fn note_write(&self, target: &Target) {
+        let entry = self.entry(target);
+        entry.written.store(self.ticks.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+        *lock(&entry.written_at) = Some(self.clock.now());
+    }
+
+    /// When we last wrote to the target, since the start.
+    #[must_use]
+    pub fn last_write(&self, target: &Target) -> Option<DateTime<Utc>> {
+        *lock(&self.entry(target).written_at)
+    }
+
+    /// Forgets targets that nobody declares any more.
+    pub fn retain(&self, declared: &HashSet<Target>) {
+        lock(&self.entries).retain(|target, _| declared.contains(target));
+    }
+
+    fn entry(&self, target: &Target) -> Arc<Entry> {
+        let mut entries = lock(&self.entries);
+        if let Some(entry) = entries.get(target) {
+            return Arc::clone(entry);
+        }
+        let entry = Arc::new(Entry {
+            written: AtomicU64::new(0),
+            written_at: Mutex::new(None),
+            view: tokio::sync::Mutex::new(None),
+            instances: tokio::sync::Mutex::new(None),
+        });
+        entries.insert(target.clone(), Arc::clone(&entry));
+        entry
+    }
+}
+
+/// Builds the view of a complete read and names the keys whose rows differ from the last one.
+fn next_view(
+    last: Option<&View>,
+    tick: u64,
+    read_at: DateTime<Utc>,
+    kind: ScheduleKind,
+    schedules: &[GroupSchedule],
+) -> (View, Vec<RowKey>) {
+    let mut rows: HashMap<RowKey, Vec<Row>> = HashMap::with_capacity(schedules.len());
+    for schedule in schedules {
+        if let Some(key) = row_key(&schedule.principal_id, &schedule.access_id) {
+            rows.entry(key).or_default().push(row(kind, schedule, read_at));
+        }
+    }
+    let mut absent_since = HashMap::new();
+    let mut changed = Vec::new();
+    if let Some(last) = last {
+        absent_since.extend(last.absent_since.iter().filter(|(key, _)| !holds_assigned(&rows, key)).map(|(k, t)| (k.clone(), *t)));
+        for (key, before) in &last.rows {
+            if holds_assigned(&last.rows, key) && !holds_assigned(&rows, key) {
+                absent_since.insert(key.clone(), read_at);
+            }
+            if rows.get(key) != Some(before) {
+                changed.push(key.clone());
+            }
+        }
+        changed.extend(rows.keys().filter(|key| !last.rows.contains_key(*key)).cloned());
+    }
+    let first_read_at = last.map_or(read_at, |last| last.first_read_at);
+    // A key that was seen once and is seen again starts its absence afresh, so only keys never seen fall back to the first read.
+    (View { read_at, tick, rows, first_read_at, absent_since }, changed)
+}
+
+fn holds_assigned(rows: &HashMap<RowKey, Vec<Row>>, key: &RowKey) -> bool {
+    rows.get(key).is_some_and(|rows| rows.iter().any(|row| row.standing == Standing::Assigned))
+}
+
+fn row_key(principal: &str, access: &graph::AccessId) -> Option<RowKey> {
+    let access = match access {
+        graph::AccessId::Member => AccessId::Member,
+        graph::AccessId::Owner => AccessId::Owner,
+        graph::AccessId::Other(_) => return None,
+    };
+    Some(RowKey { principal: Guid::new(principal), access })
+}
+
+fn row(kind: ScheduleKind, schedule: &GroupSchedule, read_at: DateTime<Utc>) -> Row {
+    let direct = schedule.member_type == MemberType::Direct;
+    let standing = match (direct, kind, &schedule.assignment_type) {
+        (true, ScheduleKind::Eligibility, _) | (true, ScheduleKind::Assignment, Some(AssignmentType::Assigned)) => {
+            Standing::Assigned
+        }
+        (_, ScheduleKind::Assignment, Some(AssignmentType::Activated)) => Standing::Activated,
+        _ => Standing::Foreign,
+    };
+    let expiration = &schedule.schedule_info.expiration;
+    let end = match expiration.kind {
+        ExpirationType::NoExpiration => End::Never,
+        _ => expiration.end_date_time.into(),
+    };
+    // A membership made outside PIM has no start of its own.
+    let start = schedule.schedule_info.start_date_time.unwrap_or(read_at);
+    Row {
+        id: schedule.id.clone(),
+        status: schedule.status.clone(),
+        created_using: schedule.created_using.clone(),
+        standing,
+        active: kind == ScheduleKind::Assignment,
+        window: Window { start, end },
+    }
+}
