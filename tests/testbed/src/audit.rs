@@ -1,8 +1,13 @@
 //! What clients wrote, as the API server saw it: its audit log, limited to the kinds an operator writes.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
 
 use serde::Deserialize;
+
+use crate::Error;
 
 /// Every write to our own kinds, to Events and to Leases; nothing else, so that the log stays small.
 pub(crate) const POLICY: &str = r#"
@@ -88,8 +93,30 @@ pub fn count_writes(
     counts
 }
 
-/// Reads a piece of the log that begins at a line start. An unfinished last line is left out.
-pub(crate) fn parse(log: &[u8]) -> Result<Vec<AuditEvent>, serde_json::Error> {
+/// The events that were logged after the log was `mark` bytes long.
+pub(crate) fn read_since(log: &Path, mark: u64) -> Result<Vec<AuditEvent>, Error> {
+    let mut tail = Vec::new();
+    // One byte early: it tells whether the mark fell between two lines or into one.
+    let start = mark.saturating_sub(1);
+    File::open(log)
+        .and_then(|mut file| {
+            file.seek(SeekFrom::Start(start))?;
+            file.read_to_end(&mut tail)
+        })
+        .map_err(Error::io("reading", log))?;
+    // A line that had begun at the mark belongs to the time before it.
+    let begun = match mark {
+        0 => 0,
+        _ => tail
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(tail.len(), |end| end + 1),
+    };
+    Ok(parse(&tail[begun..])?)
+}
+
+/// An unfinished last line is left out.
+fn parse(log: &[u8]) -> Result<Vec<AuditEvent>, serde_json::Error> {
     let whole_lines = log
         .iter()
         .rposition(|byte| *byte == b'\n')
@@ -163,6 +190,18 @@ mod tests {
         assert_eq!(events.len(), 2);
         assert_eq!(events[1].response_code, 409);
         assert_eq!(parse(b"{").unwrap(), []);
+    }
+
+    #[test]
+    fn a_mark_within_a_line_counts_that_line_as_earlier() {
+        let log = std::env::temp_dir().join(format!("pim-testbed-audit-{}", std::process::id()));
+        std::fs::write(&log, LOG).unwrap();
+        let second_line = LOG.find('\n').unwrap() as u64 + 1;
+        let seen: Vec<usize> = [0, 1, second_line, second_line + 1, LOG.len() as u64]
+            .map(|mark| read_since(&log, mark).unwrap().len())
+            .into();
+        std::fs::remove_file(&log).unwrap();
+        assert_eq!(seen, [2, 1, 1, 0, 0]);
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! One control plane: start, restart of the API server, and everything a test asks of it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -224,15 +222,7 @@ impl ControlPlane {
     /// # Errors
     /// If the audit log cannot be read.
     pub fn audit_since(&self, mark: u64) -> Result<Vec<AuditEvent>, Error> {
-        let path = self.dir.join(flags::AUDIT_LOG);
-        let mut tail = Vec::new();
-        File::open(&path)
-            .and_then(|mut log| {
-                log.seek(SeekFrom::Start(mark))?;
-                log.read_to_end(&mut tail)
-            })
-            .map_err(Error::io("reading", &path))?;
-        Ok(audit::parse(&tail)?)
+        audit::read_since(&self.dir.join(flags::AUDIT_LOG), mark)
     }
 
     /// Counts all writes so far of the clients with that user agent (see [`count_writes`]).

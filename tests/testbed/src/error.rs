@@ -75,7 +75,7 @@ pub enum Error {
     #[error("the audit log holds a line that is not an audit event")]
     Audit(#[from] serde_json::Error),
     /// A file or process operation failed.
-    #[error("{action}: {source}")]
+    #[error("{action} failed")]
     Io {
         /// What was being done, with the path.
         action: String,

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use crate::Error;
 
@@ -35,6 +35,8 @@ pub(crate) struct Supervised {
     program: &'static str,
     log: PathBuf,
     child: Child,
+    /// Kept apart from `child`, whose `wait` would close it and so alarm the watcher.
+    leash: Option<ChildStdin>,
 }
 
 impl Supervised {
@@ -65,7 +67,7 @@ impl Supervised {
             shell.current_dir(folder);
         }
         // A process group of its own: Ctrl-C is for us, who then stop the children in order.
-        let child = shell
+        let mut child = shell
             .stdin(Stdio::piped())
             .stdout(output)
             .stderr(errors)
@@ -75,6 +77,7 @@ impl Supervised {
         Ok(Self {
             program,
             log: log.to_owned(),
+            leash: child.stdin.take(),
             child,
         })
     }
@@ -119,9 +122,9 @@ impl Supervised {
     }
 
     fn dismiss_watcher(&mut self) {
-        if let Some(mut pipe) = self.child.stdin.take() {
+        if let Some(mut leash) = self.leash.take() {
             // An error means that the watcher is gone already.
-            let _ = pipe.write_all(b"\n");
+            let _ = leash.write_all(b"\n");
         }
     }
 }

@@ -28,6 +28,8 @@ async fn main() -> std::process::ExitCode {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("testbed: {error}");
+            let causes = std::iter::successors(std::error::Error::source(&error), |e| e.source());
+            causes.for_each(|cause| eprintln!("  because: {cause}"));
             std::process::ExitCode::FAILURE
         }
     }
