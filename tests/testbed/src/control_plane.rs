@@ -131,14 +131,12 @@ impl ControlPlane {
     pub async fn start_apiserver(&self) -> Result<(), Error> {
         let start = Instant::now();
         loop {
-            if self.processes().apiserver.is_none() {
+            if !self.processes().apiserver_runs()? {
                 self.spawn_apiserver()?;
             }
             match self.wait_for("/readyz").await {
-                // Somebody else has our port for a moment: clients know it, so that we insist on it.
-                Err(error) if lost_port_race(&error) && start.elapsed() < READY_DEADLINE => {
-                    self.stop_apiserver().await;
-                }
+                // Somebody else has our port for a moment. Clients know it, so that we insist on it.
+                Err(error) if lost_port_race(&error) && start.elapsed() < READY_DEADLINE => {}
                 result => return result,
             }
         }
@@ -310,6 +308,13 @@ impl ControlPlane {
 }
 
 impl Processes {
+    fn apiserver_runs(&mut self) -> Result<bool, Error> {
+        match &mut self.apiserver {
+            Some(apiserver) => Ok(apiserver.try_wait()?.is_none()),
+            None => Ok(false),
+        }
+    }
+
     fn expect_running(&mut self) -> Result<(), Error> {
         let Self {
             controller_manager,

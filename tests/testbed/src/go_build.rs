@@ -2,6 +2,9 @@
 //!
 //! Kubernetes and etcd publish their source as Go modules, so `go build` is all it takes, on any machine
 //! with Go and access to its module proxy. The result is kept in the user's cache folder.
+//!
+//! To move to another version, change it in `go/*/go.mod` (for Kubernetes also in the `replace` lines: one
+//! for each module that its own `go.mod` replaces), run `go mod tidy` there, and change the constants below.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
@@ -68,26 +71,36 @@ const POLL_EVERY: Duration = Duration::from_millis(200);
 pub(crate) async fn ensure_built(cache: &Path, path: &OsStr) -> Result<PathBuf, Error> {
     let home = cache.join(cache_key());
     let bin = home.join("bin");
-    let built = |program: &str| bin.join(program).is_file();
-    if PROGRAMS.iter().all(|(program, ..)| built(program)) {
+    let missing = || {
+        PROGRAMS
+            .iter()
+            .filter(|(program, ..)| !bin.join(program).is_file())
+            .count()
+    };
+    if missing() == 0 {
         return Ok(bin);
     }
-    // CGO is off, so a C compiler is not needed.
+    // A C compiler is not needed: CGO is off.
     let go = find_program(path, "go").ok_or(Error::MissingTool {
         program: "go",
         remedy: "install Go 1.26 or newer (https://go.dev/dl)",
     })?;
     fs::create_dir_all(&bin).map_err(Error::io("creating", &bin))?;
     let _lock = lock(&home.join("lock")).await?;
-    eprintln!(
-        "testbed: building Kubernetes {KUBERNETES_VERSION} and etcd {ETCD_VERSION} from source, once, into {} \
-         (about 6 minutes on 2 cores; about 3 GB in Go's caches)",
-        bin.display()
-    );
-    for (index, (program, module, package)) in PROGRAMS.iter().enumerate() {
-        // Another process may have built it while we waited for the lock.
-        if !built(program) {
-            let step = format!("{program} ({} of {})", index + 1, PROGRAMS.len());
+    // Another process may have built them while this one waited.
+    let count = missing();
+    if count > 0 {
+        eprintln!(
+            "testbed: building {count} programs of Kubernetes {KUBERNETES_VERSION} and etcd {ETCD_VERSION} \
+             from source, once, into {} (all: 6 minutes on 2 cores, 3 GB in Go's caches)",
+            bin.display()
+        );
+    }
+    let mut number = 0;
+    for (program, module, package) in &PROGRAMS {
+        if !bin.join(program).is_file() {
+            number += 1;
+            let step = format!("{program} ({number} of {count})");
             build(&go, &home, program, module, package, &step).await?;
         }
     }
@@ -142,8 +155,12 @@ async fn build(
         }
         if start.elapsed() >= reported + REPORT_EVERY {
             reported = start.elapsed();
-            // `go build -v` prints one line per package that it compiles.
-            let packages = fs::read_to_string(&log).map_or(0, |text| text.lines().count());
+            // `go build -v` prints one line per package that it compiles, and others begin with "go: ".
+            let output = fs::read_to_string(&log).unwrap_or_default();
+            let packages = output
+                .lines()
+                .filter(|line| !line.starts_with("go: "))
+                .count();
             eprintln!(
                 "testbed: {step}: {packages} packages compiled, {} s",
                 reported.as_secs()
@@ -218,7 +235,59 @@ fn find_program(path: &OsStr, name: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        reason = "a failed set-up step should fail the test"
+    )]
+
     use super::*;
+
+    /// Its `go` only pretends to build; it lists its calls in the module's folder.
+    const FAKE_GO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake-go");
+
+    /// An empty cache folder of the test's own; removed by the test if it succeeds.
+    fn empty_cache(test: &str) -> PathBuf {
+        let cache = std::env::temp_dir().join(format!("pim-testbed-{test}-{}", std::process::id()));
+        fs::create_dir_all(&cache).unwrap();
+        cache
+    }
+
+    #[tokio::test]
+    async fn two_builds_at_once_build_each_program_once() {
+        let cache = empty_cache("two-builds");
+        let path = OsStr::new(FAKE_GO);
+        let (one, two) = tokio::join!(ensure_built(&cache, path), ensure_built(&cache, path));
+        let bin = one.unwrap();
+        assert_eq!(bin, two.unwrap());
+        for (program, ..) in PROGRAMS {
+            assert_eq!(fs::read_to_string(bin.join(program)).unwrap(), "halfwhole");
+        }
+        let home = bin.parent().unwrap();
+        let calls = [&ETCD, &KUBERNETES]
+            .map(|m| fs::read_to_string(home.join(m.folder).join("calls")).unwrap());
+        assert_eq!(
+            calls.concat().lines().collect::<Vec<_>>(),
+            PROGRAMS.map(|(.., package)| package)
+        );
+        fs::remove_dir_all(cache).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_failed_build_says_why_and_the_next_one_resumes() {
+        let cache = empty_cache("failed-build");
+        let path = OsStr::new(FAKE_GO);
+        let fail = cache.join("fail");
+        fs::write(&fail, "").unwrap();
+        let error = ensure_built(&cache, path).await.unwrap_err().to_string();
+        assert!(error.starts_with("building kubectl failed"), "{error}");
+        assert!(error.ends_with("kubectl: it does not compile"), "{error}");
+
+        fs::remove_file(fail).unwrap();
+        let bin = ensure_built(&cache, path).await.unwrap();
+        let calls = fs::read_to_string(bin.with_file_name("etcd").join("calls")).unwrap();
+        assert_eq!(calls.lines().count(), 1, "etcd was not built again");
+        fs::remove_dir_all(cache).unwrap();
+    }
 
     #[test]
     fn the_versions_agree_with_the_pinned_modules() {
