@@ -1,1 +1,3 @@
 //! pim-operator.
+
+pub mod graph;
