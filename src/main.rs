@@ -1,6 +1,16 @@
-//! pim-operator.
-fn main() {
-    for c in pim_operator::api::crds::all() {
-        println!("---\n{}", serde_saphyr::to_string(&c).unwrap());
+//! The `pim-operator` command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use pim_operator::cli::Cli;
+
+fn main() -> ExitCode {
+    match Cli::parse().execute() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pim-operator: {error}");
+            ExitCode::FAILURE
+        }
     }
 }

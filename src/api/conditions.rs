@@ -77,6 +77,10 @@ pub enum Reason {
     TenantNotReady,
     /// The spec asks for something that cannot be.
     InvalidSpec,
+    /// The operator is signed in to the tenant.
+    Connected,
+    /// The tenant's Secret is missing, or Entra refuses what it holds.
+    CredentialUnavailable,
 }
 
 impl Reason {
@@ -104,6 +108,8 @@ impl Reason {
             Self::Drifted => "Drifted",
             Self::TenantNotReady => "TenantNotReady",
             Self::InvalidSpec => "InvalidSpec",
+            Self::Connected => "Connected",
+            Self::CredentialUnavailable => "CredentialUnavailable",
         }
     }
 }

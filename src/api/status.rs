@@ -111,6 +111,8 @@ pub struct LastRequest {
     /// When it was recorded, UTC.
     #[schemars(schema_with = "instant_schema")]
     pub time: DateTime<Utc>,
+    /// The generation of the spec that it was sent for.
+    pub generation: i64,
     /// Id of the request in Graph; absent until Graph answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -119,7 +121,19 @@ pub struct LastRequest {
     pub status: Option<String>,
     /// Graph's error code when the request was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
     pub error: Option<String>,
+    /// The refusal in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
+    /// How many requests in a row have failed, this one included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<u32>,
+    /// When the first of them failed, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "instant_schema")]
+    pub failing_since: Option<DateTime<Utc>>,
 }
 
 /// How a grant came under an object's care.

@@ -162,6 +162,15 @@ impl Snapshots {
         *lock(&entry.written_at) = Some(self.clock.now());
     }
 
+    /// Whether the last complete read already covers our own last write. A read under way counts as not yet.
+    #[must_use]
+    pub fn is_current(&self, target: &Target) -> bool {
+        let entry = self.entry(target);
+        entry.view.try_lock().is_ok_and(|view| {
+            view.as_ref().is_some_and(|view| view.tick > entry.written.load(Ordering::SeqCst))
+        })
+    }
+
     /// When we last wrote to the target, since the start.
     #[must_use]
     pub fn last_write(&self, target: &Target) -> Option<DateTime<Utc>> {

@@ -1,0 +1,38 @@
+//! The command line of `pim-operator`.
+
+mod crds;
+mod run;
+
+use clap::{Parser, Subcommand};
+
+/// Microsoft Entra Privileged Identity Management as Kubernetes manifests.
+#[derive(Debug, Parser)]
+#[command(name = "pim-operator", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the controller.
+    Run(run::RunArgs),
+    /// Print the CustomResourceDefinitions as YAML.
+    Crds(crds::CrdsArgs),
+}
+
+/// Why a command failed; printed as it is.
+pub type CliError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever kept it from ending well, in a sentence.
+    pub fn execute(self) -> Result<(), CliError> {
+        match self.command {
+            Command::Run(args) => args.execute(),
+            Command::Crds(args) => args.execute(),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `pim-operator run`.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use clap::{Args, ValueEnum};
+use kube::{Client, Config};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use super::CliError;
+use crate::controller::{
+    clock::{Clock, SystemClock},
+    run::{Operator, termination},
+};
+
+/// Options of `run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// The operator's own namespace: tenants' Secrets and the leader lease are there.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "pim-operator-system")]
+    namespace: String,
+    /// Look at grants of this namespace only.
+    #[arg(long, env = "WATCH_NAMESPACE")]
+    watch_namespace: Option<String>,
+    /// Where /metrics, /healthz and /readyz are served.
+    #[arg(long, default_value = "0.0.0.0:8080")]
+    metrics_address: SocketAddr,
+    /// Run beside other replicas: only the holder of the lease acts.
+    #[arg(long)]
+    leader_elect: bool,
+    /// This replica's name in the lease and in events.
+    #[arg(long, env = "POD_NAME", default_value = "pim-operator")]
+    identity: String,
+    /// How logs are written.
+    #[arg(long, value_enum, default_value_t = LogFormat::Json)]
+    log_format: LogFormat,
+    /// What is logged, such as `info` or `pim_operator=debug`.
+    #[arg(long, env = "RUST_LOG", default_value = "info,kube_runtime=warn")]
+    log_filter: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    Json,
+    Text,
+}
+
+impl RunArgs {
+    pub(super) fn execute(self) -> Result<(), CliError> {
+        self.execute_with(Arc::new(SystemClock))
+    }
+
+    /// Runs the controller by a given clock: by that of the machine, or by one that a test moves.
+    ///
+    /// # Errors
+    /// Whatever kept it from running.
+    pub fn execute_with(self, clock: Arc<dyn Clock>) -> Result<(), CliError> {
+        let filter = EnvFilter::try_new(&self.log_filter)?;
+        let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        match self.log_format {
+            LogFormat::Json => logs.json().flatten_event(true).init(),
+            LogFormat::Text => logs.init(),
+        }
+        // reqwest and kube both leave the choice of a TLS provider to the process.
+        rustls::crypto::ring::default_provider().install_default().map_err(|_| "a TLS provider was installed twice")?;
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.serve(clock))
+    }
+
+    async fn serve(self, clock: Arc<dyn Clock>) -> Result<(), CliError> {
+        let stop = CancellationToken::new();
+        let terminated = termination()?;
+        let on_signal = stop.clone();
+        tokio::spawn(async move {
+            terminated.await;
+            tracing::info!("stopping once the passes in hand are finished");
+            on_signal.cancel();
+        });
+        let mut config = Config::infer().await?;
+        config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
+        let operator = Operator {
+            client: Client::try_from(config)?,
+            namespace: self.namespace,
+            watch_namespace: self.watch_namespace,
+            clock,
+            listener: Some(TcpListener::bind(self.metrics_address).await?),
+            identity: self.leader_elect.then_some(self.identity),
+        };
+        operator.run(stop).await?;
+        Ok(())
+    }
+}
+
+/// What the API server's audit log calls us.
+const USER_AGENT: &str = concat!("pim-operator/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,146 @@
+//! What every reconcile shares.
+
+use std::{collections::HashMap, sync::{Arc, Mutex}};
+
+use chrono::{DateTime, Utc};
+use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::reflector::Store};
+
+use crate::api::status::LastRequest;
+
+use super::{
+    clock::Clock,
+    events::Events,
+    grant::{Grant, ObjectKey},
+    metrics::Metrics,
+    registry::{Claim, Registry},
+    status::since,
+    tenants::Tenants,
+    wakeups::{Wakeups, lock},
+};
+
+/// Shared by all kinds.
+pub struct Context {
+    /// The Kubernetes client.
+    pub client: Client,
+    /// The operator's own namespace: where tenants' Secrets live.
+    pub namespace: String,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The tenants.
+    pub tenants: Tenants,
+    /// Who claims what.
+    pub registry: Arc<Registry>,
+    /// Timers and triggers.
+    pub wakeups: Arc<Wakeups>,
+    /// Kubernetes events.
+    pub events: Events,
+    /// Prometheus metrics.
+    pub metrics: Arc<Metrics>,
+    /// The grants of each kind, for what concerns them all.
+    pub kinds: Vec<Arc<dyn Objects>>,
+}
+
+impl Context {
+    /// Has every grant of a tenant looked at again.
+    pub fn trigger_grants_of(&self, tenant: &str) {
+        for kind in &self.kinds {
+            for object in kind.of_tenant(tenant) {
+                self.wakeups.trigger(&object);
+            }
+        }
+    }
+
+    /// Drops the claims of objects that are gone.
+    pub fn prune_claims(&self) {
+        for claim in self.registry.objects() {
+            if !self.is_alive(&claim) {
+                self.registry.release(&claim.object);
+            }
+        }
+    }
+
+    /// Whether a claim's object still exists.
+    #[must_use]
+    pub fn is_alive(&self, claim: &Claim) -> bool {
+        self.kinds.iter().any(|kind| kind.uid(&claim.object).is_some_and(|uid| uid == claim.uid))
+    }
+}
+
+/// The objects of one kind, as far as other kinds and tenants care.
+pub trait Objects: Send + Sync {
+    /// The objects that name a tenant.
+    fn of_tenant(&self, tenant: &str) -> Vec<ObjectKey>;
+    /// The uid of an object, if it is of this kind and exists.
+    fn uid(&self, object: &ObjectKey) -> Option<String>;
+}
+
+/// A reflector store of grants. A guard around each object keeps one that cannot be read from silencing the rest.
+pub type GrantStore<K> = Store<DeserializeGuard<K>>;
+
+/// The objects of a kind, by their store.
+pub struct StoredObjects<K: Grant>(pub GrantStore<K>);
+
+impl<K: Grant> Objects for StoredObjects<K> {
+    fn of_tenant(&self, tenant: &str) -> Vec<ObjectKey> {
+        let names_tenant = |grant: &K| grant.terms().tenant_ref.name == tenant;
+        let state = self.0.state();
+        let readable = state.iter().filter_map(|guard| guard.0.as_ref().ok());
+        readable.filter(|grant| names_tenant(grant)).map(|grant| ObjectKey::of(K::KIND, grant)).collect()
+    }
+
+    fn uid(&self, object: &ObjectKey) -> Option<String> {
+        (object.kind == K::KIND).then(|| self.0.get(&object.object_ref()))?.and_then(|found| found.uid())
+    }
+}
+
+/// What the reconciler of one kind remembers between passes. All of it can be lost: it saves reads and writes.
+#[derive(Default)]
+pub struct Memory {
+    passes: Mutex<HashMap<String, Remembered>>,
+}
+
+/// What is remembered of one object.
+#[derive(Clone, Debug, Default)]
+pub struct Remembered {
+    /// From when on a read counts: an earlier one is what made us wait.
+    pub reread_from: Option<DateTime<Utc>>,
+    /// An answer of Graph that is not in status yet: it is written together with what the lists show.
+    pub answer: Option<Answer>,
+    /// Failures in a row of calls that carry no lasting record.
+    pub failures: u32,
+}
+
+/// Graph's answer to a request, before it is written to status.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The request as it is to be recorded.
+    pub last_request: LastRequest,
+    /// The schedule that Graph said the request made.
+    pub schedule_id: Option<String>,
+}
+
+impl Memory {
+    /// What is remembered of an object.
+    #[must_use]
+    pub fn get(&self, uid: &str) -> Remembered {
+        lock(&self.passes).get(uid).cloned().unwrap_or_default()
+    }
+
+    /// Remembers; an empty memory takes no room.
+    pub fn put(&self, uid: &str, remembered: Remembered) {
+        let empty = remembered.reread_from.is_none() && remembered.answer.is_none() && remembered.failures == 0;
+        if empty {
+            lock(&self.passes).remove(uid);
+        } else {
+            lock(&self.passes).insert(uid.to_owned(), remembered);
+        }
+    }
+}
+
+/// Since when a grant's references have not resolved.
+#[must_use]
+pub fn unresolved_since<K: Grant>(grant: &K) -> Option<DateTime<Utc>> {
+    let status = grant.status()?;
+    let condition = super::status::find_condition(status, crate::api::conditions::ConditionType::ReferencesResolved)?;
+    (condition.status == "False").then(|| since(condition))
+}

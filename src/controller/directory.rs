@@ -1,0 +1,181 @@
+//! Names and ids of the directory, looked up once and remembered for a while.
+//!
+//! Ids are asked for in bulk: whoever asks within the same few milliseconds shares one `getByIds` call, so a thousand new
+//! objects cost a handful of calls. Resolved ids are pinned in each object's status, so a restart asks nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::FutureExt;
+use tokio::sync::{OnceCell, oneshot};
+
+use super::{clock::Clock, wakeups::lock};
+use crate::graph::{Advice, DirectoryObject, GraphClient, GraphError, GroupObject, ObjectKind};
+
+/// How long an answer is believed.
+const MEMORY: TimeDelta = TimeDelta::minutes(5);
+/// How long the first of several questions waits for the others.
+const GATHERING: Duration = Duration::from_millis(15);
+
+type ById = Result<Option<DirectoryObject>, GraphError>;
+
+/// What one tenant's directory said.
+pub struct Directory {
+    clock: Arc<dyn Clock>,
+    client: GraphClient,
+    waiting: Mutex<Vec<(String, oneshot::Sender<ById>)>>,
+    users: Cache<DirectoryObject>,
+    service_principals: Cache<DirectoryObject>,
+    groups: Cache<Vec<GroupObject>>,
+    group_ids: Cache<GroupObject>,
+}
+
+impl Directory {
+    /// Nothing asked yet.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, client: GraphClient) -> Arc<Self> {
+        Arc::new(Self {
+            clock,
+            client,
+            waiting: Mutex::default(),
+            users: Cache::default(),
+            service_principals: Cache::default(),
+            groups: Cache::default(),
+            group_ids: Cache::default(),
+        })
+    }
+
+    /// A user by user principal name.
+    ///
+    /// # Errors
+    /// When the look-up failed.
+    pub async fn user(&self, name: &str) -> Result<Option<DirectoryObject>, GraphError> {
+        self.users.get(name, self.clock.now(), || self.client.user(name)).await
+    }
+
+    /// A service principal by its application's id.
+    ///
+    /// # Errors
+    /// When the look-up failed.
+    pub async fn service_principal(&self, app_id: &str) -> Result<Option<DirectoryObject>, GraphError> {
+        let ask = || self.client.service_principal_by_app_id(app_id);
+        self.service_principals.get(app_id, self.clock.now(), ask).await
+    }
+
+    /// Every group of a display name.
+    ///
+    /// # Errors
+    /// When the look-up failed.
+    pub async fn groups_named(&self, name: &str) -> Result<Vec<GroupObject>, GraphError> {
+        let ask = || self.client.groups_by_name(name).map(|found| found.map(|groups| (!groups.is_empty()).then_some(groups)));
+        Ok(self.groups.get(name, self.clock.now(), ask).await?.unwrap_or_default())
+    }
+
+    /// A group by id.
+    ///
+    /// # Errors
+    /// When the look-up failed.
+    pub async fn group(self: &Arc<Self>, id: &str) -> Result<Option<GroupObject>, GraphError> {
+        let ask = || async {
+            match self.object(id).await {
+                Ok(found) => Ok(found.filter(|object| object.kind == ObjectKind::Group).map(as_group)),
+                // getByIds needs a wider permission than reading groups does.
+                Err(error) if matches!(error.advice(), Advice::FixPermissions { .. }) => self.client.group(id).await,
+                Err(error) => Err(error),
+            }
+        };
+        self.group_ids.get(id, self.clock.now(), ask).await
+    }
+
+    /// An object of any kind by id.
+    ///
+    /// # Errors
+    /// When the look-up failed.
+    pub async fn object(self: &Arc<Self>, id: &str) -> ById {
+        let (sender, receiver) = oneshot::channel();
+        let first = {
+            let mut waiting = lock(&self.waiting);
+            waiting.push((id.to_owned(), sender));
+            waiting.len() == 1
+        };
+        if first {
+            let directory = Arc::clone(self);
+            tokio::spawn(async move { directory.ask_for_all().await });
+        }
+        // The sender can only be lost with the task, when the process ends.
+        receiver.await.unwrap_or(Ok(None))
+    }
+
+    async fn ask_for_all(&self) {
+        tokio::time::sleep(GATHERING).await;
+        let waiting = std::mem::take(&mut *lock(&self.waiting));
+        let mut ids: Vec<String> = waiting.iter().map(|(id, _)| id.clone()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let found = self.client.objects_by_ids(&ids).await.map(|objects| {
+            objects.into_iter().map(|object| (object.id.to_ascii_lowercase(), object)).collect::<HashMap<_, _>>()
+        });
+        for (id, sender) in waiting {
+            let answer = match &found {
+                Ok(objects) => Ok(objects.get(&id).cloned()),
+                Err(error) => Err(error.clone()),
+            };
+            // Whoever asked may have gone.
+            let _ = sender.send(answer);
+        }
+    }
+}
+
+fn as_group(object: DirectoryObject) -> GroupObject {
+    GroupObject {
+        id: object.id,
+        display_name: object.display_name,
+        group_types: object.group_types,
+        membership_rule: object.membership_rule,
+        on_premises_sync_enabled: object.on_premises_sync_enabled,
+        is_assignable_to_role: None,
+        security_enabled: None,
+    }
+}
+
+/// Answers by question. What was found is believed for [`MEMORY`]; what was not found is asked again each time, because
+/// new objects appear; errors are never kept.
+struct Cache<T> {
+    answers: Mutex<HashMap<String, (DateTime<Utc>, Arc<OnceCell<T>>)>>,
+}
+
+impl<T> Default for Cache<T> {
+    fn default() -> Self {
+        Self { answers: Mutex::default() }
+    }
+}
+
+impl<T: Clone> Cache<T> {
+    async fn get<F, Fut>(&self, question: &str, now: DateTime<Utc>, ask: F) -> Result<Option<T>, GraphError>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<Option<T>, GraphError>>,
+    {
+        let cell = {
+            let mut answers = lock(&self.answers);
+            answers.retain(|_, (at, _)| now - *at < MEMORY);
+            let (_, cell) = answers.entry(question.to_owned()).or_insert_with(|| (now, Arc::default()));
+            Arc::clone(cell)
+        };
+        let answer = cell.get_or_try_init(|| async { ask().await.map_err(Miss::Failed)?.ok_or(Miss::NotFound) }).await;
+        match answer {
+            Ok(found) => Ok(Some(found.clone())),
+            Err(Miss::NotFound) => Ok(None),
+            Err(Miss::Failed(error)) => Err(error),
+        }
+    }
+}
+
+enum Miss {
+    NotFound,
+    Failed(GraphError),
+}

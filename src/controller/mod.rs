@@ -1,0 +1,25 @@
+//! The effects: Kubernetes and Graph, brought together.
+//!
+//! A pass over one grant reads as a list, in [`reconcile`]: 1 resolve ([`resolve`]), 3 observe ([`snapshots`]), 4 plan
+//! ([`crate::pim::plan`], pure), 5 act ([`act`]), 6 report ([`report`], [`status`]); a deleted one goes through `delete`.
+//! (Step 2 is authority: who may grant what.) Around it: [`tenants`] signs in and resyncs, [`registry`] knows who claims what,
+//! [`wakeups`] when to look again, [`run`] wires it all up.
+
+pub mod act;
+pub mod clock;
+pub mod context;
+mod delete;
+pub mod directory;
+pub mod events;
+pub mod grant;
+pub mod metrics;
+pub mod reconcile;
+pub mod registry;
+pub mod report;
+pub mod resolve;
+pub mod run;
+pub mod serve;
+pub mod snapshots;
+pub mod status;
+pub mod tenants;
+pub mod wakeups;

@@ -1,0 +1,298 @@
+//! Wires the operator up and runs it until it is told to stop.
+
+use std::{
+    future::{Future, ready},
+    sync::Arc,
+};
+
+use futures::{Stream, StreamExt, TryStreamExt, future::BoxFuture};
+use k8s_controller::leader_election::LeaderElection;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    core::{DeserializeGuard, PartialObjectMeta},
+    runtime::{
+        Controller, WatchStreamExt,
+        controller::{Action, Config, Error as ControllerError},
+        predicates,
+        reflector::{self, ObjectRef, Store, store::Writer},
+        utils::{Predicate, PredicateConfig},
+        watcher::{self, Event},
+    },
+};
+use tokio::{net::TcpListener, sync::OnceCell};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::api::tenant::EntraTenant;
+
+use super::{
+    clock::Clock,
+    context::{Context, Memory, Objects, StoredObjects},
+    events::Events,
+    grant::{Grant, ObjectKey},
+    metrics::Metrics,
+    reconcile::{Reconciler, after_error, reconcile},
+    registry::Registry,
+    serve::{Readiness, serve},
+    tenants::{self, Tenants},
+    wakeups::Wakeups,
+};
+use crate::api::group_grant::{GroupAssignment, GroupEligibility};
+
+/// How many objects of a kind are looked at at once. Graph's own limit lies in the tenant's limiter.
+const CONCURRENCY: u16 = 32;
+
+/// What the operator needs to run.
+pub struct Operator {
+    /// The Kubernetes client.
+    pub client: Client,
+    /// The operator's own namespace: tenants' Secrets and the lease are there.
+    pub namespace: String,
+    /// The only namespace whose grants are looked at; none means all.
+    pub watch_namespace: Option<String>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where metrics and health are served; none means nowhere.
+    pub listener: Option<TcpListener>,
+    /// Who takes part in the election of a leader; none means that this process is alone.
+    pub identity: Option<String>,
+}
+
+/// Why the operator could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The lease was lost: another replica leads now, and this process must end at once.
+    #[error("the leader lease was lost")]
+    LeaseLost,
+}
+
+impl Operator {
+    /// Runs until `stop` is cancelled. Passes in hand are finished first, with their status.
+    ///
+    /// # Errors
+    /// When leadership is lost.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), RunError> {
+        let metrics = Metrics::new(Arc::clone(&self.clock));
+        let readiness = Readiness::default();
+        let mut server = None;
+        let Self { client, namespace, watch_namespace, clock, listener, identity } = self;
+        if let Some(listener) = listener {
+            server = Some(tokio::spawn(serve(listener, Arc::clone(&metrics), readiness.clone(), stop.clone())));
+        }
+        let instance = identity.clone();
+        let parts = Parts { client: client.clone(), namespace: namespace.clone(), watch_namespace, clock, metrics, readiness: readiness.clone(), instance };
+        let outcome = match identity {
+            None => {
+                controllers(parts, stop.clone()).await;
+                Ok(())
+            }
+            Some(identity) => {
+                // A standby is ready: a rolling update waits for it.
+                readiness.set(true);
+                let election = LeaderElection::new(client, &namespace, "pim-operator", &identity);
+                let led = tokio::select! {
+                    led = election.with_lease(controllers(parts, stop.clone())) => led,
+                    () = stop_while_standing_by(&stop, &readiness) => Some(()),
+                };
+                election.release().await;
+                led.ok_or(RunError::LeaseLost)
+            }
+        };
+        stop.cancel();
+        if let Some(server) = server {
+            // It ends with the token; how it ended changes nothing any more.
+            let _ = server.await;
+        }
+        outcome
+    }
+}
+
+/// Ends a standby that is told to stop. A leader ends by itself, once its passes are finished.
+async fn stop_while_standing_by(stop: &CancellationToken, _: &Readiness) {
+    stop.cancelled().await;
+    // Longer than any pass: a leader's own end comes first.
+    tokio::time::sleep(std::time::Duration::from_secs(25)).await;
+}
+
+struct Parts {
+    client: Client,
+    namespace: String,
+    watch_namespace: Option<String>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+    instance: Option<String>,
+}
+
+async fn controllers(parts: Parts, stop: CancellationToken) {
+    let Parts { client, namespace, watch_namespace, clock, metrics, readiness, instance } = parts;
+    let (tenant_store, tenant_writer) = reflector::store::<EntraTenant>();
+    let (eligibility_store, eligibility_writer) = reflector::store::<DeserializeGuard<GroupEligibility>>();
+    let (assignment_store, assignment_writer) = reflector::store::<DeserializeGuard<GroupAssignment>>();
+    let wakeups = Arc::new(Wakeups::new(Arc::clone(&clock)));
+    let kinds: Vec<Arc<dyn Objects>> =
+        vec![Arc::new(StoredObjects(eligibility_store.clone())), Arc::new(StoredObjects(assignment_store.clone()))];
+    let context = Arc::new(Context {
+        client: client.clone(),
+        namespace,
+        clock,
+        tenants: Tenants::new(tenant_store.clone()),
+        registry: Arc::new(Registry::default()),
+        wakeups: Arc::clone(&wakeups),
+        events: Events::new(client.clone(), instance),
+        metrics,
+        kinds,
+    });
+    let timers = tokio::spawn(async move { wakeups.run().await });
+    let is_ready = {
+        let (one, two, three) = (tenant_store.clone(), eligibility_store.clone(), assignment_store.clone());
+        async move {
+            let all = tokio::join!(one.wait_until_ready(), two.wait_until_ready(), three.wait_until_ready());
+            readiness.set(all.0.is_ok() && all.1.is_ok() && all.2.is_ok());
+            info!("the operator is ready");
+            std::future::pending::<()>().await;
+        }
+    };
+    let tenants = tenant_controller(&context, tenant_store, tenant_writer, &stop);
+    let eligibilities = grant_controller(&context, watch_namespace.as_deref(), eligibility_store, eligibility_writer, &stop);
+    let assignments = grant_controller(&context, watch_namespace.as_deref(), assignment_store, assignment_writer, &stop);
+    tokio::select! {
+        _ = async { tokio::join!(tenants, eligibilities, assignments) } => {}
+        () = is_ready => {}
+    }
+    timers.abort();
+}
+
+fn tenant_controller(
+    context: &Arc<Context>,
+    store: Store<EntraTenant>,
+    writer: Writer<EntraTenant>,
+    stop: &CancellationToken,
+) -> BoxFuture<'static, ()> {
+    let api = Api::<EntraTenant>::all(context.client.clone());
+    let gone = Arc::clone(context);
+    let on_delete = move |tenant: &EntraTenant| {
+        gone.tenants.forget(&tenant.name_any());
+        gone.trigger_grants_of(&tenant.name_any());
+    };
+    let stream = watch(api, writer, "EntraTenant", context, on_delete)
+        .predicate_filter(predicates::generation.combine(predicates::annotations), PredicateConfig::default());
+    let secrets = Api::<PartialObjectMeta<Secret>>::namespaced(context.client.clone(), &context.namespace);
+    let tenants = store.clone();
+    let users_of = move |secret: PartialObjectMeta<Secret>| {
+        let name = secret.name_any();
+        let uses = move |tenant: &EntraTenant| {
+            tenant.spec.credential.client_secret.as_ref().is_some_and(|credential| credential.secret_ref.name == name)
+        };
+        tenants.state().into_iter().filter(|tenant| uses(tenant)).map(|tenant| ObjectRef::from_obj(tenant.as_ref())).collect::<Vec<_>>()
+    };
+    let run = Controller::for_stream(stream, store)
+        .watches(secrets, watcher::Config::default(), users_of)
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+        .run(
+            tenants::reconcile,
+            |tenant, error, _| {
+                warn!(tenant = tenant.name_any(), %error, "a tenant could not be reported");
+                Action::requeue(std::time::Duration::from_secs(5))
+            },
+            Arc::clone(context),
+        );
+    Box::pin(drain(run))
+}
+
+fn grant_controller<K: Grant>(
+    context: &Arc<Context>,
+    watch_namespace: Option<&str>,
+    store: Store<DeserializeGuard<K>>,
+    writer: Writer<DeserializeGuard<K>>,
+    stop: &CancellationToken,
+) -> BoxFuture<'static, ()> {
+    let api: Api<DeserializeGuard<K>> = match watch_namespace {
+        Some(namespace) => Api::namespaced(context.client.clone(), namespace),
+        None => Api::all(context.client.clone()),
+    };
+    let gone = Arc::clone(context);
+    let on_delete = move |guard: &DeserializeGuard<K>| {
+        let key = ObjectKey::of(K::KIND, guard);
+        gone.metrics.object(&key, None);
+        gone.wakeups.set(&key, None);
+        for other in gone.registry.release(&key) {
+            gone.wakeups.trigger(&other);
+        }
+    };
+    let stream = watch(api, writer, K::KIND, context, on_delete)
+        .predicate_filter(predicates::generation.combine(predicates::annotations), PredicateConfig::default());
+    let triggers = UnboundedReceiverStream::new(context.wakeups.triggers(K::KIND)).map(|key: ObjectKey| key.object_ref());
+    let reconciler = Arc::new(Reconciler { context: Arc::clone(context), store: store.clone(), memory: Memory::default(), primed: OnceCell::new() });
+    let run = Controller::for_stream(stream, store)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(triggers)
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+        .run(reconcile, after_error, reconciler);
+    Box::pin(drain(run))
+}
+
+/// Watches a kind into its store. The copies in the store are stripped of what nobody here reads: the
+/// bookkeeping of server-side apply is most of an object's memory.
+fn watch<R>(
+    api: Api<R>,
+    writer: Writer<R>,
+    kind: &'static str,
+    context: &Arc<Context>,
+    on_delete: impl Fn(&R) + Send + 'static,
+) -> impl Stream<Item = Result<R, watcher::Error>> + Send + 'static
+where
+    R: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + serde::de::DeserializeOwned + 'static,
+{
+    let metrics = Arc::clone(&context.metrics);
+    watcher::watcher(api, watcher::Config::default().any_semantic())
+        .default_backoff()
+        .modify(|object| {
+            object.managed_fields_mut().clear();
+            object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+        })
+        .inspect_err(move |error| {
+            metrics.watch_error(kind);
+            warn!(kind, %error, "a watch failed and is tried again");
+        })
+        .reflect(writer)
+        .inspect_ok(move |event| {
+            if let Event::Delete(object) = event {
+                on_delete(object);
+            }
+        })
+        .applied_objects()
+}
+
+async fn drain<R, E>(run: impl Stream<Item = Result<(ObjectRef<R>, Action), ControllerError<E, watcher::Error>>>)
+where
+    R: Resource,
+    E: std::error::Error + 'static,
+{
+    run.for_each(|result| {
+        match result {
+            // Each is logged where it happens; an object that went in the meantime is nothing to speak of.
+            Ok(_) | Err(ControllerError::ObjectNotFound(_) | ControllerError::ReconcilerFailed(..)) => {}
+            Err(error) => debug!(%error, "controller"),
+        }
+        ready(())
+    })
+    .await;
+}
+
+/// A future that ends when the process is asked to: SIGTERM or an interrupt.
+///
+/// # Errors
+/// When no handler can be installed.
+pub fn termination() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            // Without the handler only SIGTERM counts.
+            Ok(()) = tokio::signal::ctrl_c() => {}
+        }
+    })
+}

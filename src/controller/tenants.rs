@@ -1,0 +1,405 @@
+//! The tenants that the operator is connected to, and the reconciler of `EntraTenant`.
+//!
+//! A tenant is signed in to once and shared by all its grants. Its snapshots outlive a rotated secret. Grants ask here
+//! and wait for the first verdict about their tenant: a restart must not report every grant unready for a moment.
+
+use std::{
+    collections::{HashMap, HashSet},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use chrono::TimeDelta;
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, Client, ResourceExt,
+    runtime::{controller::Action, reflector::Store},
+};
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::{info, warn};
+use url::Url;
+
+use crate::{
+    api::{
+        conditions::{ConditionType, Reason},
+        guid::Guid,
+        tenant::{ClientSecretCredential, Cloud, EntraTenant, EntraTenantStatus},
+    },
+    graph::{self, Advice, Credential, GraphClient, GraphConfig, GraphError, Limits, TokenIdentity},
+};
+
+use super::{
+    context::Context,
+    directory::Directory,
+    grant::NaturalKey,
+    snapshots::{Freshness, Snapshots},
+    status::{Verdict, set_condition},
+    wakeups::lock,
+};
+
+/// A tenant that the operator is signed in to.
+pub struct Tenant {
+    /// Name of the EntraTenant.
+    pub name: String,
+    /// The tenant's id.
+    pub id: Guid,
+    /// The Graph client.
+    pub client: GraphClient,
+    /// Look-ups.
+    pub directory: Arc<Directory>,
+    /// What Entra lists.
+    pub snapshots: Arc<Snapshots>,
+    fingerprint: u64,
+    resync_period: TimeDelta,
+    /// Ends the resync of this connection when it is replaced.
+    _resync: DropGuard,
+}
+
+/// What is known of a tenant.
+#[derive(Clone)]
+pub enum Connection {
+    /// Signed in.
+    Ready(Arc<Tenant>),
+    /// Not signed in, and why.
+    NotReady(String),
+    /// There is no such EntraTenant.
+    Missing,
+}
+
+/// All tenants.
+pub struct Tenants {
+    connections: Mutex<HashMap<String, Connection>>,
+    verdicts: watch::Sender<()>,
+    store: Store<EntraTenant>,
+}
+
+/// How long a grant waits for the first verdict about its tenant.
+const FIRST_VERDICT: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_secs(20);
+
+impl Tenants {
+    /// No verdicts yet.
+    #[must_use]
+    pub fn new(store: Store<EntraTenant>) -> Self {
+        Self { connections: Mutex::default(), verdicts: watch::Sender::new(()), store }
+    }
+
+    /// What is known of a tenant, once anything is.
+    pub async fn get(&self, name: &str) -> Connection {
+        let mut verdicts = self.verdicts.subscribe();
+        let first = async {
+            if self.store.wait_until_ready().await.is_err() {
+                return Connection::NotReady("the operator is shutting down".to_owned());
+            }
+            loop {
+                verdicts.borrow_and_update();
+                if self.store.find(|tenant| tenant.name_any() == name).is_none() {
+                    return Connection::Missing;
+                }
+                if let Some(connection) = lock(&self.connections).get(name) {
+                    return connection.clone();
+                }
+                if verdicts.changed().await.is_err() {
+                    return Connection::Missing;
+                }
+            }
+        };
+        tokio::time::timeout(FIRST_VERDICT, first)
+            .await
+            .unwrap_or_else(|_| Connection::NotReady(format!("the EntraTenant {name} has not been signed in to yet")))
+    }
+
+    /// Every tenant that is signed in to.
+    #[must_use]
+    pub fn ready(&self) -> Vec<Arc<Tenant>> {
+        let ready = |connection: &Connection| match connection {
+            Connection::Ready(tenant) => Some(Arc::clone(tenant)),
+            _ => None,
+        };
+        lock(&self.connections).values().filter_map(ready).collect()
+    }
+
+    /// Forgets a tenant whose EntraTenant was deleted.
+    pub fn forget(&self, name: &str) {
+        lock(&self.connections).remove(name);
+        self.verdicts.send_replace(());
+    }
+
+    fn current(&self, name: &str) -> Option<Connection> {
+        lock(&self.connections).get(name).cloned()
+    }
+
+    fn publish(&self, name: &str, connection: Connection) {
+        lock(&self.connections).insert(name.to_owned(), connection);
+        self.verdicts.send_replace(());
+    }
+}
+
+/// Signs in to a tenant and reports it.
+///
+/// # Errors
+/// When the API server cannot be asked or told.
+pub async fn reconcile(tenant: Arc<EntraTenant>, context: Arc<Context>) -> Result<Action, kube::Error> {
+    let name = tenant.name_any();
+    let (verdict, identity, again) = match connect(&tenant, &context).await {
+        Ok((connection, identity)) => {
+            let verdict = Verdict::yes(
+                Reason::Connected,
+                format!("signed in as application {} to tenant {}", identity.app_id, identity.tenant_id),
+            );
+            let fresh = !matches!(
+                context.tenants.current(&name),
+                Some(Connection::Ready(earlier)) if Arc::ptr_eq(&earlier, &connection)
+            );
+            if fresh {
+                info!(tenant = name, application = identity.app_id, "signed in");
+                context.tenants.publish(&name, Connection::Ready(connection));
+                context.trigger_grants_of(&name);
+            }
+            (verdict, Some(identity), Action::await_change())
+        }
+        Err(failure) => {
+            warn!(tenant = name, reason = %failure.verdict.reason, "{}", failure.verdict.message);
+            let was_ready = matches!(context.tenants.current(&name), Some(Connection::Ready(_)));
+            // A tenant that was signed in to stays usable through a passing outage: its token may still be good.
+            if !(was_ready && failure.passing) {
+                context.tenants.publish(&name, Connection::NotReady(failure.verdict.message.clone()));
+                context.trigger_grants_of(&name);
+            }
+            (failure.verdict, None, Action::requeue(RETRY))
+        }
+    };
+    report(&tenant, &context, verdict, identity).await?;
+    Ok(again)
+}
+
+struct Failure {
+    verdict: Verdict,
+    passing: bool,
+}
+
+impl Failure {
+    fn lasting(reason: Reason, message: impl Into<String>) -> Self {
+        Self { verdict: Verdict::no(reason, message.into()), passing: false }
+    }
+}
+
+async fn connect(tenant: &EntraTenant, context: &Arc<Context>) -> Result<(Arc<Tenant>, TokenIdentity), Failure> {
+    let name = tenant.name_any();
+    let Some(credential) = &tenant.spec.credential.client_secret else {
+        return Err(Failure::lasting(Reason::InvalidSpec, "spec.credential must set `clientSecret`"));
+    };
+    let secret = read_secret(&context.client, &context.namespace, credential).await?;
+    let fingerprint = fingerprint(tenant, &secret);
+    let earlier = match context.tenants.current(&name) {
+        Some(Connection::Ready(earlier)) => Some(earlier),
+        _ => None,
+    };
+    if let Some(same) = earlier.as_ref().filter(|earlier| earlier.fingerprint == fingerprint) {
+        let identity = same.client.identity().await.map_err(sign_in_failure)?;
+        return Ok((Arc::clone(same), identity));
+    }
+    let config = config(tenant, credential, secret, context)?;
+    let client = GraphClient::new(config).map_err(sign_in_failure)?;
+    let identity = client.identity().await.map_err(sign_in_failure)?;
+    if Guid::new(&identity.tenant_id) != tenant.spec.tenant_id {
+        let message = format!(
+            "the sign-in led to tenant {}, not to spec.tenantId {}; check tenantId and the application",
+            identity.tenant_id, tenant.spec.tenant_id
+        );
+        return Err(Failure::lasting(Reason::InvalidSpec, message));
+    }
+    let snapshots = earlier.map_or_else(|| new_snapshots(&tenant.spec.tenant_id, context), |earlier| {
+        Arc::clone(&earlier.snapshots)
+    });
+    let stop = CancellationToken::new();
+    let resync_period = parse_period(&tenant.spec.resync_period)
+        .ok_or_else(|| Failure::lasting(Reason::InvalidSpec, "spec.resyncPeriod must be such as 15m"))?;
+    let connection = Arc::new(Tenant {
+        name,
+        id: tenant.spec.tenant_id.clone(),
+        directory: Directory::new(Arc::clone(&context.clock), client.clone()),
+        client,
+        snapshots,
+        fingerprint,
+        resync_period,
+        _resync: stop.clone().drop_guard(),
+    });
+    spawn_resync(&connection, context, stop);
+    Ok((connection, identity))
+}
+
+fn new_snapshots(tenant: &Guid, context: &Arc<Context>) -> Arc<Snapshots> {
+    let (registry, wakeups, tenant) = (Arc::clone(&context.registry), Arc::clone(&context.wakeups), tenant.clone());
+    let on_change = Box::new(move |target: &super::grant::Target, rows: &[super::grant::RowKey]| {
+        for row in rows {
+            let key = NaturalKey { tenant: tenant.clone(), target: target.clone(), row: row.clone() };
+            registry.claimants(&key).iter().for_each(|object| wakeups.trigger(object));
+        }
+    });
+    Arc::new(Snapshots::new(Arc::clone(&context.clock), on_change))
+}
+
+/// Reads all declared targets again, period by period. Only objects whose rows changed are woken, by the snapshots.
+fn spawn_resync(tenant: &Arc<Tenant>, context: &Arc<Context>, stop: CancellationToken) {
+    // The task must not keep the connection alive that its end depends on.
+    let (weak, context, period) = (Arc::downgrade(tenant), Arc::clone(context), tenant.resync_period);
+    let task = async move {
+        loop {
+            context.clock.sleep_until(context.clock.now() + jittered(period)).await;
+            let Some(tenant) = weak.upgrade() else { return };
+            resync(&tenant, &context).await;
+        }
+    };
+    tokio::spawn(async move { stop.run_until_cancelled(task).await });
+}
+
+/// One resync: a complete read of every target that an object declares.
+pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
+    context.prune_claims();
+    let targets: HashSet<_> = context.registry.targets(&tenant.id);
+    tenant.snapshots.retain(&targets);
+    let since = context.clock.now();
+    let reads = targets.iter().map(|target| tenant.snapshots.observe(&tenant.client, target, Freshness::Since(since)));
+    let mut failed = 0_usize;
+    for error in join_all(reads).await.into_iter().filter_map(Result::err) {
+        failed += 1;
+        warn!(tenant = tenant.name, %error, "a target could not be read in this resync");
+    }
+    if failed == 0 {
+        context.metrics.complete_read(&tenant.name, context.clock.now());
+    }
+}
+
+/// Spreads resyncs over a tenth of the period, so that tenants and replicas do not march in step.
+fn jittered(period: TimeDelta) -> TimeDelta {
+    let tenth = period.num_milliseconds() / 10;
+    let spread = i64::from(uuid::Uuid::new_v4().as_bytes()[0]) * tenth / 255;
+    period - TimeDelta::milliseconds(spread)
+}
+
+async fn read_secret(client: &Client, namespace: &str, credential: &ClientSecretCredential) -> Result<graph::Secret, Failure> {
+    let reference = &credential.secret_ref;
+    let missing = |what: String| Failure::lasting(Reason::CredentialUnavailable, what);
+    let found = Api::<Secret>::namespaced(client.clone(), namespace).get_opt(&reference.name).await;
+    let secret = match found {
+        Ok(Some(secret)) => secret,
+        Ok(None) => {
+            return Err(missing(format!("there is no Secret {} in the operator's namespace {namespace}", reference.name)));
+        }
+        Err(error) => {
+            let message = format!("the Secret {namespace}/{} could not be read: {error}", reference.name);
+            return Err(Failure { verdict: Verdict::no(Reason::CredentialUnavailable, message), passing: true });
+        }
+    };
+    let value = secret.data.and_then(|mut data| data.remove(&reference.key));
+    let text = value.and_then(|bytes| String::from_utf8(bytes.0).ok()).map(|text| text.trim().to_owned());
+    match text {
+        Some(text) if !text.is_empty() => Ok(graph::Secret::new(text)),
+        _ => Err(missing(format!("the Secret {namespace}/{} has no text under the key {}", reference.name, reference.key))),
+    }
+}
+
+fn config(
+    tenant: &EntraTenant,
+    credential: &ClientSecretCredential,
+    secret: graph::Secret,
+    context: &Context,
+) -> Result<GraphConfig, Failure> {
+    let (graph_root, authority) = endpoints(tenant)?;
+    let credential = Credential::ClientSecret { client_id: credential.client_id.to_string(), secret };
+    let mut config = GraphConfig::new(tenant.spec.tenant_id.to_string(), credential)
+        .map_err(|error| Failure::lasting(Reason::InvalidSpec, error.to_string()))?;
+    config.graph_root = graph_root;
+    config.authority = authority;
+    config.limits = Limits {
+        max_concurrency: usize::try_from(tenant.spec.limits.max_concurrency).unwrap_or(1),
+        requests_per_second: tenant.spec.limits.requests_per_second,
+    };
+    config.metrics = context.metrics.graph_observer(&tenant.name_any());
+    Ok(config)
+}
+
+/// The tenant's Graph root and authority: the cloud's own, unless the spec names others.
+fn endpoints(tenant: &EntraTenant) -> Result<(Url, Url), Failure> {
+    let (graph, authority) = match tenant.spec.cloud {
+        Cloud::Public => ("https://graph.microsoft.com", "https://login.microsoftonline.com"),
+        Cloud::USGovernment => ("https://graph.microsoft.us", "https://login.microsoftonline.us"),
+        Cloud::USGovernmentDoD => ("https://dod-graph.microsoft.us", "https://login.microsoftonline.us"),
+        Cloud::China => ("https://microsoftgraph.chinacloudapi.cn", "https://login.chinacloudapi.cn"),
+    };
+    let overrides = tenant.spec.endpoints.clone().unwrap_or_default();
+    let parse = |field: &str, text: &str| {
+        let url = Url::parse(text)
+            .map_err(|error| Failure::lasting(Reason::InvalidSpec, format!("spec.endpoints.{field}: {error}")))?;
+        // The schema says so too; the token must not cross a network in the clear even if the schema was weakened.
+        let loopback = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        if url.scheme() == "https" || (url.scheme() == "http" && loopback) {
+            return Ok(url);
+        }
+        let message = format!("spec.endpoints.{field} must be https, or http with a loopback address");
+        Err(Failure::lasting(Reason::InvalidSpec, message))
+    };
+    Ok((
+        parse("graph", overrides.graph.as_deref().unwrap_or(graph))?,
+        parse("authority", overrides.authority.as_deref().unwrap_or(authority))?,
+    ))
+}
+
+/// Changes when anything that a connection is made of changes.
+fn fingerprint(tenant: &EntraTenant, secret: &graph::Secret) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{:?}", tenant.spec).hash(&mut hasher);
+    secret.reveal().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Reads `15m`, `90s` or `2h`.
+fn parse_period(text: &str) -> Option<TimeDelta> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: i64 = number.parse().ok()?;
+    match unit {
+        "s" => Some(TimeDelta::seconds(number)),
+        "m" => Some(TimeDelta::minutes(number)),
+        "h" => Some(TimeDelta::hours(number)),
+        _ => None,
+    }
+}
+
+fn sign_in_failure(error: GraphError) -> Failure {
+    let (reason, passing) = match error.advice() {
+        Advice::FixCredential => (Reason::CredentialUnavailable, false),
+        Advice::Retry | Advice::RetryAfter(_) | Advice::ReObserve => (Reason::GraphUnavailable, true),
+        Advice::FixPermissions { .. } => (Reason::PermissionDenied, false),
+        _ => (Reason::RequestFailed, false),
+    };
+    Failure { verdict: Verdict::no(reason, error.to_string()), passing }
+}
+
+async fn report(
+    tenant: &EntraTenant,
+    context: &Context,
+    verdict: Verdict,
+    identity: Option<TokenIdentity>,
+) -> Result<(), kube::Error> {
+    let earlier = tenant.status.clone().unwrap_or_default();
+    let generation = tenant.metadata.generation.unwrap_or_default();
+    let mut status = EntraTenantStatus { observed_generation: Some(generation), ..earlier.clone() };
+    if let Some(identity) = identity {
+        status.service_principal_id = Some(Guid::new(identity.object_id));
+    }
+    set_condition(&mut status.conditions, ConditionType::Ready, Some(&verdict), generation, context.clock.now());
+    if status == earlier {
+        return Ok(());
+    }
+    let mut object = tenant.clone();
+    object.status = Some(status);
+    Api::<EntraTenant>::all(context.client.clone())
+        .replace_status(&tenant.name_any(), &kube::api::PostParams::default(), &object)
+        .await?;
+    context.events.publish_verdict(tenant, &verdict).await;
+    Ok(())
+}

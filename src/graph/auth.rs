@@ -1,0 +1,365 @@
+//! Signing in: one token per tenant, fetched once for all who wait for it.
+
+use std::sync::Arc;
+
+use azure_core::{
+    Error as AzureError,
+    cloud::{CloudConfiguration, CustomConfiguration},
+    credentials::{Secret as AzureSecret, TokenCredential},
+    error::ErrorKind,
+    http::{
+        AsyncRawResponse, Body, ClientOptions, HttpClient, Request, RetryOptions, StatusCode,
+        Transport,
+        headers::{HeaderName, HeaderValue as AzureHeaderValue, Headers},
+    },
+};
+use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use reqwest::header::HeaderValue;
+use serde::Deserialize;
+use tokio::{sync::Mutex, time::Instant};
+use url::Url;
+
+use super::{
+    config::{Credential, GraphConfig},
+    error::{GraphError, SignInError},
+    observer::{EndpointClass, GraphObserver, Outcome},
+};
+
+/// A token this close to its end is replaced.
+const RENEW_BEFORE_END: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
+/// The host that the identity library is told. It insists on HTTPS and drops paths, so the transport below puts the
+/// configured authority in its place. A stated host also outranks `AZURE_AUTHORITY_HOST`.
+const PLACEHOLDER_AUTHORITY: &str = "https://authority.invalid";
+
+/// Who the client is, as its token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenIdentity {
+    /// Tenant id (claim `tid`).
+    pub tenant_id: String,
+    /// Object id of the service principal (claim `oid`): the principal the operator must never revoke.
+    pub object_id: String,
+    /// Application id (claim `appid` or `azp`).
+    pub app_id: String,
+    /// Application permissions that were granted (claim `roles`).
+    pub roles: Vec<String>,
+    /// End of the token.
+    pub expires_on: DateTime<Utc>,
+}
+
+/// A token ready for use. Has no `Debug` on purpose.
+#[derive(Clone)]
+pub(super) struct Bearer {
+    /// Value of the `Authorization` header, marked as sensitive.
+    pub(super) header: HeaderValue,
+    /// Counts tokens, so that many refusals of one token throw it away once.
+    pub(super) serial: u64,
+    expires_on: DateTime<Utc>,
+    claims: Option<Claims>,
+}
+
+#[derive(Clone, Deserialize)]
+struct Claims {
+    #[serde(default)]
+    tid: String,
+    #[serde(default)]
+    oid: String,
+    #[serde(default, alias = "azp")]
+    appid: String,
+    #[serde(default)]
+    roles: Vec<String>,
+}
+
+/// Hands out the current token and renews it.
+pub(super) struct TokenSource {
+    settings: Settings,
+    state: Mutex<State>,
+    observer: Arc<dyn GraphObserver>,
+}
+
+struct Settings {
+    tenant_id: String,
+    credential: Credential,
+    scope: String,
+    transport: Arc<AuthorityTransport>,
+}
+
+struct State {
+    library: Arc<dyn TokenCredential>,
+    current: Option<Bearer>,
+    last_serial: u64,
+    /// The last failure and when it happened: whoever was waiting by then shares it instead of asking again.
+    last_failure: Option<(Instant, GraphError)>,
+}
+
+impl TokenSource {
+    pub(super) fn new(config: &GraphConfig, http: reqwest::Client) -> Result<Self, GraphError> {
+        let root = config.graph_root.as_str().trim_end_matches('/');
+        let settings = Settings {
+            tenant_id: config.tenant_id.clone(),
+            credential: config.credential.clone(),
+            scope: format!("{root}/.default"),
+            transport: Arc::new(AuthorityTransport {
+                http,
+                authority: config.authority.clone(),
+            }),
+        };
+        let library = settings.library_credential()?;
+        Ok(Self {
+            settings,
+            state: Mutex::new(State {
+                library,
+                current: None,
+                last_serial: 0,
+                last_failure: None,
+            }),
+            observer: Arc::clone(&config.metrics),
+        })
+    }
+
+    /// The current token, renewed if it is about to end. One sign-in at a time; the others wait for its result.
+    pub(super) async fn bearer(&self) -> Result<Bearer, GraphError> {
+        let asked = Instant::now();
+        let mut state = self.state.lock().await;
+        if let Some(bearer) = &state.current
+            && bearer.expires_on - RENEW_BEFORE_END > Utc::now()
+        {
+            return Ok(bearer.clone());
+        }
+        if let Some((failed, error)) = &state.last_failure
+            && *failed >= asked
+        {
+            return Err(error.clone());
+        }
+        match self.sign_in(&state).await {
+            Ok(bearer) => {
+                state.last_serial = bearer.serial;
+                state.last_failure = None;
+                state.current = Some(bearer.clone());
+                Ok(bearer)
+            }
+            Err(error) => {
+                let GraphError::SignIn(reason) = &error else {
+                    return Err(error);
+                };
+                // An authority in trouble is no reason to stop while the old token still works.
+                if reason.is_transient()
+                    && let Some(bearer) = &state.current
+                    && bearer.expires_on > Utc::now()
+                {
+                    return Ok(bearer.clone());
+                }
+                state.last_failure = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Throws away the token with this serial number, unless that has happened already.
+    pub(super) async fn discard(&self, serial: u64) {
+        let mut state = self.state.lock().await;
+        if state.current.as_ref().is_some_and(|bearer| bearer.serial == serial) {
+            state.current = None;
+            // The library keeps tokens of its own; only a new instance forgets them.
+            if let Ok(library) = self.settings.library_credential() {
+                state.library = library;
+            }
+        }
+    }
+
+    /// What the current token says about its holder.
+    pub(super) async fn identity(&self) -> Result<TokenIdentity, GraphError> {
+        let bearer = self.bearer().await?;
+        let Some(claims) = bearer.claims else {
+            return Err(GraphError::SignIn(SignInError::permanent(
+                "the access token carries no readable claims",
+            )));
+        };
+        Ok(TokenIdentity {
+            tenant_id: claims.tid,
+            object_id: claims.oid,
+            app_id: claims.appid,
+            roles: claims.roles,
+            expires_on: bearer.expires_on,
+        })
+    }
+
+    async fn sign_in(&self, state: &State) -> Result<Bearer, GraphError> {
+        let started = Instant::now();
+        let answer = state
+            .library
+            .get_token(&[&self.settings.scope], None)
+            .await
+            .map_err(|error| sign_in_error(&error));
+        let outcome = match &answer {
+            Ok(_) => Outcome::Success,
+            Err(error) if error.is_transient() => Outcome::NoAnswer,
+            Err(_) => Outcome::Refused,
+        };
+        self.observer
+            .call(EndpointClass::Token, outcome, started.elapsed());
+        tracing::debug!(
+            class = EndpointClass::Token.as_str(),
+            outcome = outcome.as_str(),
+            "signed in"
+        );
+        let token = answer.map_err(GraphError::SignIn)?;
+        let text = token.token.secret();
+        let mut header = HeaderValue::try_from(format!("Bearer {text}")).map_err(|_| {
+            GraphError::SignIn(SignInError::permanent("the access token is malformed"))
+        })?;
+        header.set_sensitive(true);
+        Ok(Bearer {
+            header,
+            serial: state.last_serial + 1,
+            expires_on: DateTime::from_timestamp(token.expires_on.unix_timestamp(), 0)
+                .unwrap_or_default(),
+            claims: claims(text),
+        })
+    }
+}
+
+impl Settings {
+    fn library_credential(&self) -> Result<Arc<dyn TokenCredential>, GraphError> {
+        let mut cloud = CustomConfiguration::default();
+        PLACEHOLDER_AUTHORITY.clone_into(&mut cloud.authority_host);
+        let client_options = ClientOptions {
+            transport: Some(Transport::new(Arc::clone(&self.transport) as Arc<dyn HttpClient>)),
+            // Retries happen in one place, around the whole call: two layers would multiply their waits.
+            retry: RetryOptions::none(),
+            cloud: Some(Arc::new(CloudConfiguration::from(cloud))),
+            ..ClientOptions::default()
+        };
+        match &self.credential {
+            Credential::ClientSecret { client_id, secret } => {
+                let credential = ClientSecretCredential::new(
+                    &self.tenant_id,
+                    client_id.clone(),
+                    AzureSecret::new(secret.reveal().to_owned()),
+                    Some(ClientSecretCredentialOptions { client_options }),
+                );
+                let credential = credential.map_err(|_| {
+                    GraphError::Invalid(
+                        "the tenant id, client id or client secret is empty or malformed".to_owned(),
+                    )
+                })?;
+                Ok(credential)
+            }
+        }
+    }
+}
+
+/// Reads a token's payload. The signature is not checked: the token came from the authority over our own connection.
+fn claims(token: &str) -> Option<Claims> {
+    let payload = token.split('.').nth(1)?;
+    let json = URL_SAFE_NO_PAD
+        .decode(payload.trim_end_matches('='))
+        .ok()?;
+    serde_json::from_slice(&json).ok()
+}
+
+/// Finds the authority's code in the library's nested error.
+fn sign_in_error(error: &AzureError) -> SignInError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(current) = cause {
+        if let Some(error) = current.downcast_ref::<AzureError>() {
+            match error.kind() {
+                ErrorKind::Io | ErrorKind::Connection => {
+                    return SignInError::unavailable("the authority cannot be reached or is in trouble");
+                }
+                ErrorKind::HttpResponse { raw_response, .. } => {
+                    let body = raw_response.as_ref().map(|response| response.body().as_ref());
+                    return SignInError::refused(body.and_then(authority_code));
+                }
+                _ => {}
+            }
+        }
+        cause = current.source();
+    }
+    SignInError::permanent("the authority's answer could not be read")
+}
+
+/// `AADSTS…` where the answer has a number, else the OAuth error word.
+fn authority_code(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(default)]
+        error_codes: Vec<u32>,
+        #[serde(default)]
+        error: Option<String>,
+        #[serde(default)]
+        error_description: Option<String>,
+    }
+    let answer: Answer = serde_json::from_slice(body).ok()?;
+    let described = answer.error_description.unwrap_or_default();
+    let described = described
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .find(|word| word.starts_with("AADSTS"))
+        .map(str::to_owned);
+    let numbered = answer.error_codes.first().map(|code| format!("AADSTS{code}"));
+    described.or(numbered).or(answer.error)
+}
+
+/// Lets the identity library use this client's HTTP stack, and sends its calls to the configured authority.
+#[derive(Debug)]
+struct AuthorityTransport {
+    http: reqwest::Client,
+    authority: Url,
+}
+
+impl AuthorityTransport {
+    /// The same path on the configured authority; a path of the authority itself goes in front.
+    fn target(&self, asked: &Url) -> Url {
+        let mut url = self.authority.clone();
+        let prefix = self.authority.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{prefix}{}", asked.path()));
+        url.set_query(asked.query());
+        url
+    }
+}
+
+#[async_trait::async_trait]
+impl HttpClient for AuthorityTransport {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let Body::Bytes(body) = request.body() else {
+            return Err(AzureError::with_message(
+                ErrorKind::Other,
+                "streamed bodies are not supported",
+            ));
+        };
+        let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes())
+            .map_err(|error| AzureError::new(ErrorKind::Other, error))?;
+        let mut outgoing = self
+            .http
+            .request(method, self.target(request.url()))
+            .body(body.clone());
+        for (name, value) in request.headers().iter() {
+            outgoing = outgoing.header(name.as_str(), value.as_str());
+        }
+        // The errors of reqwest name the address; the kind alone is what matters here.
+        let unreachable = |_| AzureError::with_message(ErrorKind::Io, "no answer");
+        let answer = outgoing.send().await.map_err(unreachable)?;
+        let status = answer.status().as_u16();
+        if status == 429 || status >= 500 {
+            // Such answers need not be JSON, which the library expects of every error.
+            return Err(AzureError::with_message(ErrorKind::Io, "the authority is in trouble"));
+        }
+        let mut headers = Headers::new();
+        for (name, value) in answer.headers() {
+            if let Ok(value) = value.to_str() {
+                headers.insert(
+                    HeaderName::from(name.as_str().to_owned()),
+                    AzureHeaderValue::from(value.to_owned()),
+                );
+            }
+        }
+        let body = answer.bytes().await.map_err(unreachable)?;
+        Ok(AsyncRawResponse::from_bytes(
+            StatusCode::from(status),
+            headers,
+            body,
+        ))
+    }
+}
+

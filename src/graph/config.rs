@@ -1,0 +1,164 @@
+//! What a [`GraphClient`](super::GraphClient) needs to know before its first call.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use url::Url;
+
+use super::observer::{GraphObserver, NoObserver};
+
+/// Everything that tells one tenant's client from another's.
+///
+/// [`GraphConfig::new`] fills in the values of the global Microsoft cloud; change the public fields for other clouds or a stand-in.
+#[derive(Clone, Debug)]
+pub struct GraphConfig {
+    /// Tenant id (GUID) or a verified domain name of the tenant.
+    pub tenant_id: String,
+    /// Scheme, host and port of Graph, without the version segment. The token's scope is derived from it.
+    pub graph_root: Url,
+    /// Sign-in host. Always taken from here: the environment variable `AZURE_AUTHORITY_HOST` is ignored.
+    pub authority: Url,
+    /// How the client proves who it is.
+    pub credential: Credential,
+    /// How hard the client may push.
+    pub limits: Limits,
+    /// How long it waits for a single answer.
+    pub timeouts: Timeouts,
+    /// How often and how long it tries again by itself.
+    pub retry: RetryLimits,
+    /// Sent as `User-Agent` on every call.
+    pub user_agent: String,
+    /// Further certificate authorities to trust (PEM, one or more), beside those of the system.
+    pub extra_ca_pem: Option<Vec<u8>>,
+    /// Is told about every call, for metrics.
+    pub metrics: Arc<dyn GraphObserver>,
+}
+
+impl GraphConfig {
+    /// The global cloud's endpoints, default limits, no metrics.
+    ///
+    /// # Errors
+    /// [`url::ParseError`] cannot happen for the built-in addresses; it is passed on rather than hidden.
+    pub fn new(
+        tenant_id: impl Into<String>,
+        credential: Credential,
+    ) -> Result<Self, url::ParseError> {
+        Ok(Self {
+            tenant_id: tenant_id.into(),
+            graph_root: Url::parse("https://graph.microsoft.com")?,
+            authority: Url::parse("https://login.microsoftonline.com")?,
+            credential,
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            retry: RetryLimits::default(),
+            user_agent: concat!("pim-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
+            extra_ca_pem: None,
+            metrics: Arc::new(NoObserver),
+        })
+    }
+}
+
+/// A way to sign in. More will follow (workload identity, managed identity).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Credential {
+    /// An application and its client secret.
+    ClientSecret {
+        /// Application (client) id.
+        client_id: String,
+        /// The secret's value (not its id).
+        secret: Secret,
+    },
+}
+
+/// Text that must never be printed: its `Debug` form is `Secret(***)`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps the value.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value in the clear, for the one place that sends it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+/// The most a tenant's client does at once. Both must be at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// HTTP exchanges under way at the same time; a `$batch` is one.
+    pub max_concurrency: usize,
+    /// Graph calls per second, with a burst of one second's worth; every item of a `$batch` is one.
+    pub requests_per_second: u32,
+}
+
+impl Default for Limits {
+    /// Far below Graph's published limits, as those for PIM are not published.
+    fn default() -> Self {
+        Self {
+            max_concurrency: 8,
+            requests_per_second: 20,
+        }
+    }
+}
+
+/// Time limits of one HTTP exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To open the connection, TLS included.
+    pub connect: Duration,
+    /// From the start of the exchange to the last byte of its answer.
+    pub total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            total: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Bounds of the client's own retries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryLimits {
+    /// Tries of one call, the first included.
+    pub max_attempts: u32,
+    /// Longest time spent on retries, counted from the first failure; also the longest wait for a `Retry-After`.
+    pub max_elapsed: Duration,
+    /// Upper bound of the first random delay; doubles from try to try.
+    pub base_delay: Duration,
+    /// Upper bound of any random delay.
+    pub max_delay: Duration,
+}
+
+impl Default for RetryLimits {
+    fn default() -> Self {
+        Self {
+            max_attempts: 5,
+            max_elapsed: Duration::from_secs(120),
+            base_delay: Duration::from_millis(500),
+            max_delay: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Who waits for the answer. The limiter keeps a share of its capacity free of [`Priority::Background`] calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// A person's edit. Writes always have this priority.
+    Interactive,
+    /// Bulk reads: resync, inventory, warm-up.
+    Background,
+}

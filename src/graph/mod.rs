@@ -1,0 +1,38 @@
+//! The Microsoft Graph client: everything this project says to Graph goes through here.
+//!
+//! - [`GraphClient`] (`client.rs`) is the way in; `schedules.rs` and `directory.rs` hold its calls.
+//! - `wire/` has the shapes of bodies, `status.rs` the meaning of request statuses.
+//! - `error/` says what went wrong and what to do about it ([`GraphError::advice`]).
+//! - `auth.rs` signs in, `limiter.rs` decides when a call may go out, `retry.rs` whether it goes out again,
+//!   `batch.rs` gathers reads into `$batch`, `http.rs` does a single exchange.
+//!
+//! Two rules hold throughout. A read is whole or an error, never partial. A write is sent once: it is repeated only when
+//! Graph said that it did not look at it (401, 429); after any other trouble the caller has to read afresh.
+
+mod auth;
+mod batch;
+mod client;
+mod config;
+mod directory;
+mod error;
+mod http;
+mod limiter;
+mod observer;
+mod retry;
+mod schedules;
+mod status;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use auth::TokenIdentity;
+pub use client::GraphClient;
+pub use config::{Credential, GraphConfig, Limits, Priority, RetryLimits, Secret, Timeouts};
+pub use error::{Advice, GraphError, NoAnswer, Refusal, SignInError};
+pub use observer::{EndpointClass, GraphObserver, NoObserver, Outcome};
+pub use status::{RequestState, classify};
+pub use wire::{
+    AccessId, AssignmentType, DirectoryObject, Expiration, ExpirationType, GroupObject,
+    GroupSchedule, GroupScheduleInstance, GroupScheduleRequest, MemberType, NewGroupRequest,
+    ObjectKind, RequestAction, ScheduleInfo, ScheduleKind, TicketInfo,
+};
