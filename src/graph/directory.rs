@@ -122,7 +122,7 @@ fn select(fields: &str) -> String {
     format!("$select={fields}")
 }
 
-/// OData doubles quotes inside quotes.
+/// `OData` doubles quotes inside quotes.
 fn quoted(text: &str) -> String {
     text.replace('\'', "''")
 }
