@@ -154,9 +154,12 @@ pub(super) fn client(config: &GraphConfig) -> Result<reqwest::Client, GraphError
         .retry(reqwest::retry::never())
         .pool_idle_timeout(Duration::from_secs(55));
     if let Some(pem) = &config.extra_ca_pem {
-        let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|_| {
-            GraphError::Invalid("the extra certificate authorities are not valid PEM".to_owned())
-        })?;
+        let certificates = reqwest::Certificate::from_pem_bundle(pem)
+            .ok()
+            .filter(|certificates| !certificates.is_empty())
+            .ok_or_else(|| {
+                GraphError::Invalid("the extra certificate authorities are not PEM".to_owned())
+            })?;
         builder = builder.tls_certs_merge(certificates);
     }
     builder.build().map_err(refused)

@@ -129,6 +129,11 @@ impl Limiter {
         let now = Instant::now();
         let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pause) = pause {
+            tracing::info!(
+                status,
+                seconds = pause.as_secs(),
+                "Microsoft Graph asks for a pause"
+            );
             pauses.closed_until = pauses.closed_until.max(now.checked_add(pause));
         }
         if slow {

@@ -214,6 +214,12 @@ async fn settings_that_cannot_work_are_refused_at_once() {
         Err(GraphError::Invalid(_))
     ));
     let mut config = server.config();
+    config.extra_ca_pem = Some(b"not PEM".to_vec());
+    assert!(matches!(
+        GraphClient::new(config),
+        Err(GraphError::Invalid(_))
+    ));
+    let mut config = server.config();
     config.limits.requests_per_second = 0;
     assert!(matches!(
         GraphClient::new(config),

@@ -121,7 +121,7 @@ async fn a_write_is_never_repeated_when_its_outcome_is_unknown() {
 async fn a_write_without_an_answer_in_time_has_to_be_looked_up() {
     let server = Server::script([Act::Hang]).await;
     let mut config = server.config();
-    config.timeouts.total = Duration::from_millis(300);
+    config.timeouts.total = Duration::from_secs(1);
     let client = GraphClient::new(config).unwrap();
     let error = post(&client, &assign()).await.unwrap_err();
     assert_eq!(error.advice(), Advice::ReObserve);
