@@ -1,6 +1,6 @@
 //! Signing in: one token per tenant, fetched once for all who wait for it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use azure_core::{
     Error as AzureError,
@@ -29,6 +29,8 @@ use super::{
 
 /// A token this close to its end is replaced.
 const RENEW_BEFORE_END: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
+/// A refused credential is not presented again sooner: with many objects waiting, that would be a flood of failed sign-ins.
+const REFUSAL_HOLDS: Duration = Duration::from_secs(10);
 /// The host that the identity library is told. It insists on HTTPS and drops paths, so the transport below puts the
 /// configured authority in its place. A stated host also outranks `AZURE_AUTHORITY_HOST`.
 const PLACEHOLDER_AUTHORITY: &str = "https://authority.invalid";
@@ -128,7 +130,7 @@ impl TokenSource {
             return Ok(bearer.clone());
         }
         if let Some((failed, error)) = &state.last_failure
-            && *failed >= asked
+            && (*failed >= asked || !is_transient(error) && failed.elapsed() < REFUSAL_HOLDS)
         {
             return Err(error.clone());
         }
@@ -140,11 +142,8 @@ impl TokenSource {
                 Ok(bearer)
             }
             Err(error) => {
-                let GraphError::SignIn(reason) = &error else {
-                    return Err(error);
-                };
                 // An authority in trouble is no reason to stop while the old token still works.
-                if reason.is_transient()
+                if is_transient(&error)
                     && let Some(bearer) = &state.current
                     && bearer.expires_on > Utc::now()
                 {
@@ -159,7 +158,11 @@ impl TokenSource {
     /// Throws away the token with this serial number, unless that has happened already.
     pub(super) async fn discard(&self, serial: u64) {
         let mut state = self.state.lock().await;
-        if state.current.as_ref().is_some_and(|bearer| bearer.serial == serial) {
+        if state
+            .current
+            .as_ref()
+            .is_some_and(|bearer| bearer.serial == serial)
+        {
             state.current = None;
             // The library keeps tokens of its own; only a new instance forgets them.
             if let Ok(library) = self.settings.library_credential() {
@@ -225,7 +228,9 @@ impl Settings {
         let mut cloud = CustomConfiguration::default();
         PLACEHOLDER_AUTHORITY.clone_into(&mut cloud.authority_host);
         let client_options = ClientOptions {
-            transport: Some(Transport::new(Arc::clone(&self.transport) as Arc<dyn HttpClient>)),
+            transport: Some(Transport::new(
+                Arc::clone(&self.transport) as Arc<dyn HttpClient>
+            )),
             // Retries happen in one place, around the whole call: two layers would multiply their waits.
             retry: RetryOptions::none(),
             cloud: Some(Arc::new(CloudConfiguration::from(cloud))),
@@ -241,7 +246,8 @@ impl Settings {
                 );
                 let credential = credential.map_err(|_| {
                     GraphError::Invalid(
-                        "the tenant id, client id or client secret is empty or malformed".to_owned(),
+                        "the tenant id, client id or client secret is empty or malformed"
+                            .to_owned(),
                     )
                 })?;
                 Ok(credential)
@@ -250,12 +256,14 @@ impl Settings {
     }
 }
 
+fn is_transient(error: &GraphError) -> bool {
+    matches!(error, GraphError::SignIn(reason) if reason.is_transient())
+}
+
 /// Reads a token's payload. The signature is not checked: the token came from the authority over our own connection.
 fn claims(token: &str) -> Option<Claims> {
     let payload = token.split('.').nth(1)?;
-    let json = URL_SAFE_NO_PAD
-        .decode(payload.trim_end_matches('='))
-        .ok()?;
+    let json = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
     serde_json::from_slice(&json).ok()
 }
 
@@ -266,10 +274,14 @@ fn sign_in_error(error: &AzureError) -> SignInError {
         if let Some(error) = current.downcast_ref::<AzureError>() {
             match error.kind() {
                 ErrorKind::Io | ErrorKind::Connection => {
-                    return SignInError::unavailable("the authority cannot be reached or is in trouble");
+                    return SignInError::unavailable(
+                        "the authority cannot be reached or is in trouble",
+                    );
                 }
                 ErrorKind::HttpResponse { raw_response, .. } => {
-                    let body = raw_response.as_ref().map(|response| response.body().as_ref());
+                    let body = raw_response
+                        .as_ref()
+                        .map(|response| response.body().as_ref());
                     return SignInError::refused(body.and_then(authority_code));
                 }
                 _ => {}
@@ -297,7 +309,10 @@ fn authority_code(body: &[u8]) -> Option<String> {
         .split(|c: char| !c.is_ascii_alphanumeric())
         .find(|word| word.starts_with("AADSTS"))
         .map(str::to_owned);
-    let numbered = answer.error_codes.first().map(|code| format!("AADSTS{code}"));
+    let numbered = answer
+        .error_codes
+        .first()
+        .map(|code| format!("AADSTS{code}"));
     described.or(numbered).or(answer.error)
 }
 
@@ -343,7 +358,10 @@ impl HttpClient for AuthorityTransport {
         let status = answer.status().as_u16();
         if status == 429 || status >= 500 {
             // Such answers need not be JSON, which the library expects of every error.
-            return Err(AzureError::with_message(ErrorKind::Io, "the authority is in trouble"));
+            return Err(AzureError::with_message(
+                ErrorKind::Io,
+                "the authority is in trouble",
+            ));
         }
         let mut headers = Headers::new();
         for (name, value) in answer.headers() {
@@ -362,4 +380,3 @@ impl HttpClient for AuthorityTransport {
         ))
     }
 }
-

@@ -94,13 +94,13 @@ impl Coalescer {
             // A task of its own, so that the others do not depend on the first caller's patience.
             tokio::spawn(attend(Arc::clone(core), priority));
         }
-        answer.await.unwrap_or_else(|_| {
-            Reply::Plain(Err(GraphError::NoAnswer {
+        answer
+            .await
+            .unwrap_or(Reply::Plain(Err(GraphError::NoAnswer {
                 reason: NoAnswer::BrokenOff,
                 detail: None,
                 write: false,
-            }))
-        })
+            })))
     }
 
     fn queue(&self, priority: Priority) -> MutexGuard<'_, Queue> {
@@ -168,7 +168,7 @@ async fn deliver(core: Arc<Core>, slot: Slot, mut waiting: Vec<Waiting>) {
     let result = exchange(&core, &slot, &waiting).await;
     drop(slot);
     match result {
-        Ok((items, date)) => settle(&core, waiting, items, date.as_deref(), started).await,
+        Ok((items, date)) => settle(&core, waiting, items, date.as_deref(), started),
         Err(error) if matches!(error.status(), Some(400 | 404 | 405 | 501)) => {
             core.batch.refuse(core.tenant_id());
             for item in waiting {
@@ -265,7 +265,7 @@ async fn exchange(
 }
 
 /// Gives every waiting read its item. Items come in any order; one that is missing counts as cut off.
-async fn settle(
+fn settle(
     core: &Core,
     waiting: Vec<Waiting>,
     items: Vec<ItemAnswer>,

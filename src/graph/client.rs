@@ -69,12 +69,13 @@ impl GraphClient {
         if config.retry.max_attempts == 0 {
             return Err(invalid("the retry limits must allow at least one try"));
         }
-        let api = config
-            .graph_root
-            .join("/v1.0/")
-            .ok()
-            .filter(Url::has_host)
-            .ok_or_else(|| invalid("the Graph address must have a scheme and a host"))?;
+        if !config.graph_root.has_host() || !config.authority.has_host() {
+            return Err(invalid(
+                "the addresses of Graph and of the authority must have a scheme and a host",
+            ));
+        }
+        let mut api = config.graph_root.clone();
+        api.set_path(&format!("{}/v1.0/", api.path().trim_end_matches('/')));
         Ok(Self {
             core: Arc::new(Core {
                 api,
@@ -139,7 +140,9 @@ impl GraphClient {
         url: Url,
     ) -> Result<T, GraphError> {
         let call = self.read(class, url);
-        self.core.run(&call, true, |answer| answer.parse(&call)).await
+        self.core
+            .run(&call, true, |answer| answer.parse(&call))
+            .await
     }
 
     /// A read of one thing that may not exist.
@@ -276,8 +279,9 @@ impl Core {
     /// Sends a read together with others that are due.
     async fn with_others(self: &Arc<Self>, call: &Call) -> Result<Answer, GraphError> {
         match self.batch.submit(self, call.clone()).await {
-            Reply::Plain(result) => result,
             Reply::Refused => self.alone(call).await,
+            // The batch itself was let in: ask again before the token is thrown away.
+            Reply::Item(Err(error)) if error.is_unauthorized() => self.alone(call).await,
             Reply::Item(Err(error)) if is_unexplained(&error) => {
                 let result = self.alone(call).await;
                 if result.is_ok() {
@@ -285,7 +289,7 @@ impl Core {
                 }
                 result
             }
-            Reply::Item(result) => result,
+            Reply::Plain(result) | Reply::Item(result) => result,
         }
     }
 

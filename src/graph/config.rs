@@ -9,7 +9,7 @@ use super::observer::{GraphObserver, NoObserver};
 /// Everything that tells one tenant's client from another's.
 ///
 /// [`GraphConfig::new`] fills in the values of the global Microsoft cloud; change the public fields for other clouds or a stand-in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct GraphConfig {
     /// Tenant id (GUID) or a verified domain name of the tenant.
     pub tenant_id: String,
@@ -54,6 +54,18 @@ impl GraphConfig {
             extra_ca_pem: None,
             metrics: Arc::new(NoObserver),
         })
+    }
+}
+
+impl fmt::Debug for GraphConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GraphConfig")
+            .field("tenant_id", &self.tenant_id)
+            .field("graph_root", &self.graph_root.as_str())
+            .field("authority", &self.authority.as_str())
+            .field("credential", &self.credential)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 

@@ -22,7 +22,7 @@ impl GraphClient {
     /// # Errors
     /// Any [`GraphError`].
     pub async fn user(&self, id_or_upn: &str) -> Result<Option<DirectoryObject>, GraphError> {
-        if id_or_upn.is_empty() {
+        if cannot_be_a_key(id_or_upn) {
             return Ok(None);
         }
         let key;
@@ -54,7 +54,7 @@ impl GraphClient {
     /// # Errors
     /// Any [`GraphError`].
     pub async fn group(&self, id: &str) -> Result<Option<GroupObject>, GraphError> {
-        if id.is_empty() {
+        if cannot_be_a_key(id) {
             return Ok(None);
         }
         let url = self.url(&["groups", id], Some(&select(GROUP_FIELDS)));
@@ -122,7 +122,12 @@ fn select(fields: &str) -> String {
     format!("$select={fields}")
 }
 
-/// OData doubles quotes inside quotes.
+/// Texts that vanish from a path, so that it would name the whole collection.
+fn cannot_be_a_key(text: &str) -> bool {
+    matches!(text, "" | "." | "..")
+}
+
+/// `OData` doubles quotes inside quotes.
 fn quoted(text: &str) -> String {
     text.replace('\'', "''")
 }

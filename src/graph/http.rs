@@ -66,7 +66,11 @@ fn pause(text: &str, date: Option<&str>) -> Option<Duration> {
     let now = date
         .and_then(|text| DateTime::parse_from_rfc2822(text.trim()).ok())
         .map_or_else(Utc::now, |date| date.with_timezone(&Utc));
-    Some((until.with_timezone(&Utc) - now).to_std().unwrap_or_default())
+    Some(
+        (until.with_timezone(&Utc) - now)
+            .to_std()
+            .unwrap_or_default(),
+    )
 }
 
 /// A body as it came: bytes, or, inside a batch, JSON that is parsed already.
@@ -112,8 +116,7 @@ pub(super) fn judge(answer: Answer, intent: Intent) -> Result<Answer, GraphError
         200..=299 => Ok(answer),
         429 => Err(GraphError::Throttled {
             retry_after: Limiter::pause_for(&answer.headers),
-            // Marks that the call was sent, even where Graph gives no id.
-            request_id: Some(answer.headers.request_id.unwrap_or_default()),
+            request_id: answer.headers.request_id,
         }),
         status => {
             let body = match answer.body {
@@ -126,7 +129,11 @@ pub(super) fn judge(answer: Answer, intent: Intent) -> Result<Answer, GraphError
                 ..
             } = answer.headers;
             Err(GraphError::Refused(Box::new(Refusal::read(
-                status, &body, request_id, retry_after, intent,
+                status,
+                &body,
+                request_id,
+                retry_after,
+                intent,
             ))))
         }
     }
@@ -147,9 +154,12 @@ pub(super) fn client(config: &GraphConfig) -> Result<reqwest::Client, GraphError
         .retry(reqwest::retry::never())
         .pool_idle_timeout(Duration::from_secs(55));
     if let Some(pem) = &config.extra_ca_pem {
-        let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|_| {
-            GraphError::Invalid("the extra certificate authorities are not valid PEM".to_owned())
-        })?;
+        let certificates = reqwest::Certificate::from_pem_bundle(pem)
+            .ok()
+            .filter(|certificates| !certificates.is_empty())
+            .ok_or_else(|| {
+                GraphError::Invalid("the extra certificate authorities are not PEM".to_owned())
+            })?;
         builder = builder.tls_certs_merge(certificates);
     }
     builder.build().map_err(refused)

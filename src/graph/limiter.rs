@@ -77,7 +77,9 @@ impl Limiter {
         observer: Arc<dyn GraphObserver>,
     ) -> Option<Arc<Self>> {
         let rate = NonZeroU32::new(limits.requests_per_second)?;
-        let exchanges = u32::try_from(limits.max_concurrency).ok().and_then(NonZeroU32::new)?;
+        let exchanges = u32::try_from(limits.max_concurrency)
+            .ok()
+            .and_then(NonZeroU32::new)?;
         Some(Arc::new(Self {
             everyone: Share::new(exchanges, rate),
             background: Share::new(all_but(exchanges, 4), all_but(rate, 5)),
@@ -118,13 +120,20 @@ impl Limiter {
             (429, None) => Some(DEFAULT_PAUSE),
             _ => None,
         };
-        let slow = headers.throttle_percentage.is_some_and(|used| used >= SLOW_FROM);
+        let slow = headers
+            .throttle_percentage
+            .is_some_and(|used| used >= SLOW_FROM);
         if pause.is_none() && !slow {
             return;
         }
         let now = Instant::now();
         let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pause) = pause {
+            tracing::info!(
+                status,
+                seconds = pause.as_secs(),
+                "Microsoft Graph asks for a pause"
+            );
             pauses.closed_until = pauses.closed_until.max(now.checked_add(pause));
         }
         if slow {
@@ -162,7 +171,10 @@ impl Limiter {
     /// How many units a call costs now.
     fn cost(&self) -> u32 {
         let pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
-        if pauses.slow_until.is_some_and(|until| until > Instant::now()) {
+        if pauses
+            .slow_until
+            .is_some_and(|until| until > Instant::now())
+        {
             2
         } else {
             1
@@ -209,7 +221,10 @@ impl Share {
     /// `None` only if the semaphore were closed, which never happens.
     async fn exchange(&self, cost: u32) -> Option<OwnedSemaphorePermit> {
         let permits = cost.min(self.size);
-        Arc::clone(&self.exchanges).acquire_many_owned(permits).await.ok()
+        Arc::clone(&self.exchanges)
+            .acquire_many_owned(permits)
+            .await
+            .ok()
     }
 }
 
@@ -265,5 +280,6 @@ impl Clock for TokioClock {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 #[path = "limiter_tests.rs"]
 mod tests;

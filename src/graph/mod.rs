@@ -22,6 +22,7 @@ mod retry;
 mod schedules;
 mod status;
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 mod wire;
 

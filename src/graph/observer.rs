@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 /// Receives one call per Graph request; must return quickly and never panic.
-pub trait GraphObserver: Send + Sync + fmt::Debug {
+pub trait GraphObserver: Send + Sync {
     /// A Graph call ended. Items of a `$batch` are reported one by one with the time of the whole batch,
     /// and the batch itself once more as [`EndpointClass::Batch`].
     fn call(&self, class: EndpointClass, outcome: Outcome, elapsed: Duration);

@@ -73,6 +73,7 @@ impl Retries {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::error::{NoAnswer, Refusal, SignInError};
     use super::*;

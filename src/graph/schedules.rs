@@ -9,7 +9,7 @@ use super::{
     config::Priority,
     directory::equals,
     error::{GraphError, Intent},
-    http::Call,
+    http::{Answer, Call},
     observer::EndpointClass,
     wire::{
         GroupSchedule, GroupScheduleInstance, GroupScheduleRequest, NewGroupRequest, ScheduleKind,
@@ -103,7 +103,7 @@ impl GraphClient {
         let url = self.group_url(&[&requests(kind)], None);
         self.write(
             post(url, intent, Some(json), client_request_id),
-            |answer, call| answer.parse(call),
+            Answer::parse,
         )
         .await
     }

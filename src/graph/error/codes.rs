@@ -27,18 +27,18 @@ pub(super) enum Meaning {
 
 /// The meaning of a code and the sentence for people; the code itself is appended to the sentence.
 pub(super) fn lookup(code: &str) -> Option<(Meaning, &'static str)> {
-    use Meaning::{
-        Busy, License, Permission, Policy, Surprise, Token, TooYoung, Unknown, Wrong,
-    };
+    use Meaning::{Busy, License, Permission, Policy, Surprise, Token, TooYoung, Unknown, Wrong};
     Some(match code {
         "RoleAssignmentExists" => (Surprise, "the grant already exists"),
         "RoleAssignmentDoesNotExist" => (Surprise, "the grant does not exist"),
-        "OverlapsPendingRoleAssignmentRequests" => {
-            (Surprise, "an earlier request for an overlapping window exists")
-        }
-        "RequestCannotBeCancelled" => {
-            (Surprise, "the request is already settled and cannot be cancelled")
-        }
+        "OverlapsPendingRoleAssignmentRequests" => (
+            Surprise,
+            "an earlier request for an overlapping window exists",
+        ),
+        "RequestCannotBeCancelled" => (
+            Surprise,
+            "the request is already settled and cannot be cancelled",
+        ),
         "ActiveDurationTooShort" => (
             TooYoung,
             "the grant is younger than five minutes and cannot be changed yet",
@@ -57,14 +57,18 @@ pub(super) fn lookup(code: &str) -> Option<(Meaning, &'static str)> {
         "PermissionScopeNotGranted"
         | "UnauthorizedAccessException"
         | "Authorization_RequestDenied"
-        | "InsufficientPermissions" => {
-            (Permission, "the application lacks a permission for this call")
-        }
+        | "InsufficientPermissions" => (
+            Permission,
+            "the application lacks a permission for this call",
+        ),
         "AadPremiumLicenseRequired" => (
             License,
             "the tenant has no Microsoft Entra ID P2 or ID Governance licence",
         ),
-        "RoleNotFound" => (Unknown, "the role does not exist or is not known to PIM yet"),
+        "RoleNotFound" => (
+            Unknown,
+            "the role does not exist or is not known to PIM yet",
+        ),
         "SubjectNotFound" => (
             Unknown,
             "the principal does not exist or is not known to PIM yet",
@@ -77,7 +81,7 @@ pub(super) fn lookup(code: &str) -> Option<(Meaning, &'static str)> {
             Unknown,
             "the directory object does not exist or is not known everywhere yet",
         ),
-        "RoleAssignmentRequestNotFound" => (Unknown, "the request is no longer known"),
+        "RoleAssignmentRequestNotFound" => (Surprise, "the request is no longer known"),
         "InvalidAuthenticationToken" => (Token, "the access token is not accepted"),
         "InvalidRoleAssignmentRequest" => (
             Wrong,

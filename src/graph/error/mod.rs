@@ -100,7 +100,7 @@ pub enum GraphError {
     SignIn(SignInError),
 
     /// No answer from Graph.
-    #[error("no answer from Microsoft Graph: {reason}{}", detail_suffix(.detail))]
+    #[error("no answer from Microsoft Graph: {reason}{}", detail_suffix(.detail.as_deref()))]
     NoAnswer {
         /// Why.
         reason: NoAnswer,
@@ -137,11 +137,8 @@ pub enum GraphError {
     Invalid(String),
 }
 
-fn detail_suffix(detail: &Option<String>) -> String {
-    detail
-        .as_ref()
-        .map(|text| format!(" ({text})"))
-        .unwrap_or_default()
+fn detail_suffix(detail: Option<&str>) -> String {
+    detail.map(|text| format!(" ({text})")).unwrap_or_default()
 }
 
 impl GraphError {
@@ -181,15 +178,12 @@ impl GraphError {
         }
     }
 
-    /// HTTP status, if there was an answer.
+    /// HTTP status, if there was an answer; 429 also for a call that was held back during a pause.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Refused(refusal) => Some(refusal.status()),
-            Self::Throttled {
-                request_id: Some(_),
-                ..
-            } => Some(429),
+            Self::Throttled { .. } => Some(429),
             Self::Unreadable { status, .. } => Some(*status),
             _ => None,
         }

@@ -30,18 +30,17 @@ pub struct Refusal {
 
 #[derive(Deserialize)]
 struct Envelope {
-    error: Inner,
+    error: ErrorPart,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Inner {
+struct ErrorPart {
     #[serde(default)]
     code: Option<String>,
     #[serde(default)]
     message: Option<String>,
-    #[serde(default)]
-    inner_error: Option<Value>,
+    #[serde(default, rename = "innerError")]
+    inner: Option<Value>,
 }
 
 /// The JSON text that some 403 answers carry inside their message.
@@ -67,7 +66,7 @@ impl Refusal {
             Ok(inner) => (
                 inner.code.unwrap_or_default(),
                 inner.message.unwrap_or_default(),
-                inner.inner_error,
+                inner.inner,
             ),
             Err(_) => (String::new(), String::new(), None),
         };
@@ -169,9 +168,7 @@ impl Refusal {
             // A repeated removal is answered like this while the lists still lag behind.
             400 if self.intent == Intent::Removal && self.code == "BadRequest" => Advice::ReObserve,
             _ if write && (self.is_passing() || self.status >= 500) => Advice::ReObserve,
-            _ if self.is_passing() => self
-                .retry_after
-                .map_or(Advice::Retry, Advice::RetryAfter),
+            _ if self.is_passing() => self.retry_after.map_or(Advice::Retry, Advice::RetryAfter),
             _ => Advice::GiveUp,
         }
     }
@@ -188,6 +185,8 @@ impl Refusal {
                 missing: self.missing_permissions.clone(),
             },
             Meaning::License => Advice::FixLicense,
+            // Nothing there to remove is as good as removed, once a fresh read agrees.
+            Meaning::Unknown if self.intent == Intent::Removal => Advice::ReObserve,
             Meaning::Unknown => Advice::AwaitReplication,
             Meaning::Token => Advice::FixCredential,
             Meaning::Wrong => Advice::GiveUp,
@@ -283,5 +282,6 @@ fn stable(message: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 #[path = "refusal_tests.rs"]
 mod tests;

@@ -5,7 +5,8 @@ use serde_json::json;
 use super::*;
 
 fn refusal(status: u16, code: &str, message: &str, intent: Intent) -> Refusal {
-    let body = json!({"error": {"code": code, "message": message, "innerError": {"request-id": "r-1"}}});
+    let body =
+        json!({"error": {"code": code, "message": message, "innerError": {"request-id": "r-1"}}});
     Refusal::read(status, body.to_string().as_bytes(), None, None, intent)
 }
 
@@ -22,7 +23,11 @@ fn every_listed_code_gives_its_advice() {
         (404, "RoleAssignmentDoesNotExist", ReObserve),
         (400, "OverlapsPendingRoleAssignmentRequests", ReObserve),
         (400, "RequestCannotBeCancelled", ReObserve),
-        (400, "PendingRoleAssignmentRequest", Advice::RetryAfter(BUSY_WAIT)),
+        (
+            400,
+            "PendingRoleAssignmentRequest",
+            Advice::RetryAfter(BUSY_WAIT),
+        ),
         (400, "ResourceIsLocked", Advice::RetryAfter(BUSY_WAIT)),
         (400, "ActiveDurationTooShort", WaitMinimumDuration),
         (400, "InvalidRoleAssignmentRequest", GiveUp),
@@ -39,7 +44,7 @@ fn every_listed_code_gives_its_advice() {
         (404, "ResourceNotFound", AwaitReplication),
         (404, "Request_ResourceNotFound", AwaitReplication),
         (404, "UnknownError", AwaitReplication),
-        (404, "RoleAssignmentRequestNotFound", AwaitReplication),
+        (404, "RoleAssignmentRequestNotFound", ReObserve),
         (404, "", AwaitReplication),
         (401, "InvalidAuthenticationToken", Advice::FixCredential),
         (409, "", ReObserve),
@@ -62,9 +67,15 @@ fn a_write_after_a_server_error_has_to_be_looked_up_while_a_read_may_be_repeated
 }
 
 #[test]
-fn a_vague_refusal_of_a_repeated_removal_has_to_be_looked_up() {
-    let refusal = refusal(400, "BadRequest", "words", Intent::Removal);
-    assert_eq!(refusal.advice(), Advice::ReObserve);
+fn a_removal_of_something_unknown_or_vaguely_refused_has_to_be_looked_up() {
+    for (status, code) in [
+        (400, "BadRequest"),
+        (400, "SubjectNotFound"),
+        (404, "ResourceNotFound"),
+    ] {
+        let refusal = refusal(status, code, "words", Intent::Removal);
+        assert_eq!(refusal.advice(), Advice::ReObserve, "{code}");
+    }
 }
 
 #[test]
@@ -165,7 +176,10 @@ fn a_proxys_html_is_no_message_and_no_proof_of_absence() {
     assert_eq!(refusal.code(), None);
     assert_eq!(refusal.message(), None);
     assert!(!refusal.is_not_found());
-    assert_eq!(refusal.to_string(), "Microsoft Graph answered with HTTP 404");
+    assert_eq!(
+        refusal.to_string(),
+        "Microsoft Graph answered with HTTP 404"
+    );
 }
 
 #[test]
@@ -186,8 +200,5 @@ fn the_text_does_not_change_from_call_to_call() {
 #[test]
 fn a_pause_named_by_the_service_is_passed_on_to_readers() {
     let refusal = Refusal::read(503, b"", None, Some(Duration::from_secs(7)), Intent::Read);
-    assert_eq!(
-        refusal.advice(),
-        Advice::RetryAfter(Duration::from_secs(7))
-    );
+    assert_eq!(refusal.advice(), Advice::RetryAfter(Duration::from_secs(7)));
 }

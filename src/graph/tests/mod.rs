@@ -1,1 +1,9 @@
-//! tests
+//! The whole client against a small scripted HTTP server. The server knows nothing of the client's types.
+
+mod auth;
+mod batch;
+mod reads;
+mod secrecy;
+mod server;
+mod throttling;
+mod writes;

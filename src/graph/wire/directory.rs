@@ -51,11 +51,7 @@ pub struct DirectoryObject {
     /// Object id.
     pub id: String,
     /// Kind of object.
-    #[serde(
-        rename = "@odata.type",
-        default,
-        deserialize_with = "null_as_default"
-    )]
+    #[serde(rename = "@odata.type", default, deserialize_with = "null_as_default")]
     pub kind: ObjectKind,
     /// Name for people; not unique.
     #[serde(default)]

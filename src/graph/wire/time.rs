@@ -46,6 +46,7 @@ pub(super) fn write<S: Serializer>(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
