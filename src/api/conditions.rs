@@ -73,7 +73,7 @@ pub enum Reason {
     Observed,
     /// Entra differs from what is declared.
     Drifted,
-    /// The EntraTenant is missing or not ready.
+    /// The `EntraTenant` is missing or not ready.
     TenantNotReady,
     /// The spec asks for something that cannot be.
     InvalidSpec,

@@ -13,17 +13,19 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GroupTarget {
-    /// The group. Immutable.
+    /// The group, named in exactly one of two ways, such as `{id: 68e55cce-cf7e-4a2d-9046-3e4e75c4bfa7}` or
+    /// `{displayName: payments-ops}`. It may not change.
     #[x_kube(validation = ("self == oldSelf", "`group` may not change: delete this object and create another"))]
     pub group: GroupRef,
-    /// `member` or `owner`. Immutable.
+    /// Which relationship with the group is granted: `member` or `owner`. Owners can change the group and its members. It may not
+    /// change.
     #[x_kube(validation = ("self == oldSelf", "`accessId` may not change: delete this object and create another"))]
     pub access_id: AccessId,
 }
 
 macro_rules! group_grant_kind {
     ($spec:ident, $kind:tt, $plural:tt, $singular:tt, $short:tt, $doc:tt) => {
-        #[doc = $doc]
+        /// What the object declares: a group, a principal, and a window of time.
         #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[kube(
             group = "entrapim.dev",
@@ -67,7 +69,9 @@ group_grant_kind!(
     "groupeligibilities",
     "groupeligibility",
     "ge",
-    "One principal's eligible membership or ownership of a group: the right to activate it through PIM."
+    "A GroupEligibility makes one principal eligible for membership or ownership of a group: the principal may activate it \
+     through PIM, by the rules of the group's PIM policy. While the object exists the operator keeps the eligibility in \
+     Entra as declared; deleting the object removes it."
 );
 
 group_grant_kind!(
@@ -76,5 +80,7 @@ group_grant_kind!(
     "groupassignments",
     "groupassignment",
     "ga",
-    "One principal's active membership or ownership of a group, in force for the window that is declared."
+    "A GroupAssignment gives one principal active membership or ownership of a group through PIM, in force for the declared \
+     window without an activation. While the object exists the operator keeps the assignment in Entra as declared; \
+     deleting the object removes it."
 );

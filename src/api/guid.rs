@@ -1,9 +1,11 @@
 //! Directory object ids, tenant ids and application ids as they are written in manifests.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+
+use super::cel::guid_schema;
 
 /// A GUID in lower case, such as `68e55cce-cf7e-4a2d-9046-3e4e75c4bfa7`.
 ///
@@ -37,18 +39,11 @@ impl JsonSchema for Guid {
         true
     }
 
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+    fn schema_name() -> Cow<'static, str> {
         "Guid".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "maxLength": 36,
-            "x-kubernetes-validations": [{
-                "rule": "self.matches('^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$')",
-                "message": "must be a GUID in lower case, such as 68e55cce-cf7e-4a2d-9046-3e4e75c4bfa7",
-            }],
-        })
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        guid_schema(generator)
     }
 }

@@ -1,14 +1,16 @@
 //! The Kubernetes API of pim-operator: group `entrapim.dev`, version `v1alpha1`.
 //!
-//! One file per kind ([`group_grant`] holds the two group kinds, which declare the same things about
-//! different schedule sets; [`tenant`] the connection to Entra), plus what kinds share: [`terms`] (what every grant
-//! says besides its target), [`schedule_info`] (the window), [`references`] (who and what), [`status`] (what the operator
-//! reports) and [`conditions`] (the frozen vocabulary of condition types and reasons). Field names and
-//! enum values are Microsoft Graph's own wherever Graph has one.
+//! One file per kind ([`group_grant`] holds the two group kinds, which declare the same things about different schedule
+//! sets; [`tenant`] the connection to Entra), plus what kinds share: [`terms`] (what every grant says besides its target),
+//! [`schedule_info`] (the window), [`references`] (who and what), [`status`] (what the operator reports), [`conditions`]
+//! (the frozen vocabulary of condition types and reasons) and `cel` (the rules by which the API server judges manifests).
+//! Field names and enum values are Microsoft Graph's own wherever Graph has one. Doc comments of fields are what
+//! `kubectl explain` prints, so they are written for people who write manifests.
 //!
-//! These types are the source of `crds/`: [`crds::all`] turns them into CustomResourceDefinitions. Nothing here does I/O
+//! These types are the source of `crds/`: [`crds::all`] turns them into `CustomResourceDefinition`s. Nothing here does I/O
 //! or decides anything.
 
+mod cel;
 pub mod conditions;
 pub mod crds;
 pub mod group_grant;

@@ -4,14 +4,18 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::guid::Guid;
+use super::{
+    cel::{display_name_schema, object_name_schema, user_principal_name_schema},
+    guid::Guid,
+};
 
 /// Names the `EntraTenant` that a grant belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantRef {
-    /// Name of the cluster-scoped EntraTenant.
-    #[schemars(length(min = 1, max = 253))]
+    /// The name of an `EntraTenant`, such as `contoso`. `EntraTenant`s belong to the cluster, not to a namespace. While there is
+    /// none of that name the grant waits, and its condition `ReferencesResolved` says so.
+    #[schemars(schema_with = "object_name_schema")]
     pub name: String,
 }
 
@@ -30,13 +34,15 @@ impl Default for TenantRef {
 #[x_kube(validation = Rule::new("[has(self.id), has(self.displayName)].filter(x, x).size() == 1")
     .message("must set exactly one of `id` and `displayName`"))]
 pub struct GroupRef {
-    /// Object id of the group. Preferred: a name can be given to another group, an id cannot.
+    /// The object id of the group, a GUID in lower case, such as `68e55cce-cf7e-4a2d-9046-3e4e75c4bfa7`. It is the safer way to
+    /// name a group: a name can be given to another group, an id cannot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Guid>,
-    /// Display name of the group, which must match exactly one group in the tenant. It is resolved
-    /// once; the id is then pinned in `status.resolved`.
+    /// The display name of the group, such as `payments-ops`. Exactly one group of the tenant must have it; with none or several
+    /// nothing is granted, and the condition `ReferencesResolved` says so. The name is resolved once. The id is then kept in
+    /// `status.resolved`, so that a group that takes the name later receives nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256))]
+    #[schemars(schema_with = "display_name_schema")]
     pub display_name: Option<String>,
 }
 
@@ -47,18 +53,22 @@ pub struct GroupRef {
     "[has(self.id), has(self.userPrincipalName), has(self.groupDisplayName), has(self.servicePrincipalAppId)].filter(x, x).size() == 1")
     .message("must set exactly one of `id`, `userPrincipalName`, `groupDisplayName` and `servicePrincipalAppId`"))]
 pub struct PrincipalRef {
-    /// Object id of a user, group or service principal.
+    /// The object id of a user, a group or a service principal, a GUID in lower case, such as
+    /// `0f7c1f0b-6c62-4e0a-93b5-7bd1f3d1c7a4`. It is the safer way to name a principal: it never passes to another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Guid>,
-    /// User principal name of a user, such as `alice@contoso.com`. A guest's is the one with `#EXT#`.
+    /// The user principal name of a user, such as `alice@contoso.com`. That of a guest is the long one with `#EXT#`. It is resolved
+    /// once; the id is then kept in `status.resolved`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 3, max = 320))]
+    #[schemars(schema_with = "user_principal_name_schema")]
     pub user_principal_name: Option<String>,
-    /// Display name of a group, which must match exactly one group in the tenant.
+    /// The display name of a group that receives the access, such as `payments-on-call`. Exactly one group of the tenant must have
+    /// it. It is resolved once; the id is then kept in `status.resolved`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256))]
+    #[schemars(schema_with = "display_name_schema")]
     pub group_display_name: Option<String>,
-    /// Application (client) id of a service principal.
+    /// The application (client) id of a service principal, a GUID in lower case. It is not the object id of the application, nor
+    /// that of the service principal, which belongs into `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_principal_app_id: Option<Guid>,
 }

@@ -2,29 +2,47 @@
 
 use chrono::{DateTime, Utc};
 use kube::KubeSchema;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::cel::{duration_schema, ends_after_start, instant_schema, renew_before_is_shorter};
 
 /// When the access starts and ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.onExpiry) || self.onExpiry != 'Renew' || self.expiration.type == 'afterDuration'")
-    .message("`onExpiry: Renew` needs `expiration: {type: afterDuration, duration: …}`: a lease is renewed by its own length"))]
+    .message("`onExpiry: Renew` must go with `expiration: {type: afterDuration, duration: …}`: a lease is renewed by its own length"))]
 #[x_kube(validation = Rule::new("!has(self.renewBefore) || (has(self.onExpiry) && self.onExpiry == 'Renew')")
-    .message("`renewBefore` may only be set together with `onExpiry: Renew`"))]
+    .message("`renewBefore` may not be set without `onExpiry: Renew`"))]
+#[x_kube(validation = Rule::new(renew_before_is_shorter())
+    .message("`renewBefore` must be shorter than `expiration.duration`"))]
+#[x_kube(validation = Rule::new(ends_after_start())
+    .message("`expiration.endDateTime` must be at least five minutes after `startDateTime`"))]
 pub struct ScheduleInfo {
-    /// When the access starts, UTC, ISO 8601. Absent or past means now.
+    /// When the access starts: an instant in UTC, ISO 8601, such as `2026-12-01T00:00:00Z`. Without it, or once it is past, the
+    /// access starts as soon as the object is created. Until a future start the object is `Ready` with the reason `Scheduled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "instant_schema")]
     pub start_date_time: Option<DateTime<Utc>>,
-    /// When the access ends. It must be said; nothing is permanent by omission.
+    /// When the access ends, in one of three ways:
+    ///
+    /// `{type: afterDuration, duration: P90D}` ends a length of time after the start;
+    ///
+    /// `{type: afterDateTime, endDateTime: "2026-12-31T17:00:00Z"}` ends at an instant;
+    ///
+    /// `{type: noExpiration}` never ends.
+    ///
+    /// It must be said: nothing is permanent by omission. The PIM policy of the group may forbid a permanent grant or one that is
+    /// too long; the object is then not `Ready`, with the reason `PolicyRejected`, and nothing is granted.
     pub expiration: Expiration,
-    /// What happens at the end: `Lapse` (the access ends and is not granted again) or `Renew`
-    /// (a lease: extended before its end for as long as this object exists).
+    /// What happens at the end. With `Lapse`, the default, the access ends and is not granted again: the object stays, `Ready` with
+    /// the reason `Expired`, until it is deleted or its `scheduleInfo` is edited. With `Renew` the grant is a lease: for as long
+    /// as the object exists it is extended by its own `duration`, each time that its end is `renewBefore` away.
     #[serde(default)]
     pub on_expiry: OnExpiry,
-    /// How long before its end a lease is extended, ISO 8601 in days, hours and minutes, such as `P14D`. Shorter than
-    /// the lease itself. Absent: a third of the lease. Only with `onExpiry: Renew`.
+    /// How long before its end a lease is extended: an ISO 8601 duration in days, hours and minutes, such as `P14D`; at least
+    /// five minutes, and shorter than the lease. Without it a lease is extended when a third of it is left. It may only be set
+    /// together with `onExpiry: Renew`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "duration_schema")]
     pub renew_before: Option<String>,
@@ -33,22 +51,29 @@ pub struct ScheduleInfo {
 /// When a window ends, in Graph's terms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("(self.type == 'afterDateTime') == has(self.endDateTime)")
-    .message("`endDateTime` must be set with `type: afterDateTime`, and only then"))]
-#[x_kube(validation = Rule::new("(self.type == 'afterDuration') == has(self.duration)")
-    .message("`duration` must be set with `type: afterDuration`, and only then"))]
+#[x_kube(validation = Rule::new("self.type != 'afterDateTime' || has(self.endDateTime)")
+    .message("`endDateTime` must be set with `type: afterDateTime`, such as 2026-12-31T17:00:00Z"))]
+#[x_kube(validation = Rule::new("self.type == 'afterDateTime' || !has(self.endDateTime)")
+    .message("`endDateTime` may only be set with `type: afterDateTime`"))]
+#[x_kube(validation = Rule::new("self.type != 'afterDuration' || has(self.duration)")
+    .message("`duration` must be set with `type: afterDuration`, such as P90D or PT8H"))]
+#[x_kube(validation = Rule::new("self.type == 'afterDuration' || !has(self.duration)")
+    .message("`duration` may only be set with `type: afterDuration`"))]
 pub struct Expiration {
-    /// `noExpiration` (permanent; often forbidden by the group's PIM policy), `afterDateTime` (with `endDateTime`)
-    /// or `afterDuration` (with `duration`).
+    /// How the end is declared: `afterDuration` (with `duration`), `afterDateTime` (with `endDateTime`) or `noExpiration`
+    /// (permanent, which the PIM policy of many groups forbids).
     #[serde(rename = "type")]
     pub type_: ExpirationType,
-    /// The end of the window, UTC, ISO 8601, such as `2026-12-31T17:00:00Z`. Only with `type: afterDateTime`.
+    /// The end of the access: an instant in UTC, ISO 8601, such as `2026-12-31T17:00:00Z`; at least five minutes after
+    /// `startDateTime`. Once it is past, the access is gone and the object is `Ready` with the reason `Expired`. It is set with
+    /// `type: afterDateTime`, and only then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "instant_schema")]
     pub end_date_time: Option<DateTime<Utc>>,
-    /// The length of the window, ISO 8601 in days, hours and minutes, such as `P90D` or `PT8H`; at least five
-    /// minutes. Months and years are refused, as Graph refuses them. Counted once, from the first grant: it
-    /// never restarts by itself. Only with `type: afterDuration`.
+    /// The length of the access: an ISO 8601 duration in days, hours and minutes, such as `P90D`, `PT8H` or `P1DT12H`; at least five
+    /// minutes. Years, months, weeks and seconds are refused: write `P180D` for six months. The time is counted once, from
+    /// the start of the first grant, and never starts again by itself; if the access is removed by hand, it is restored up to
+    /// the same end. It is set with `type: afterDuration`, and only then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "duration_schema")]
     pub duration: Option<String>,
@@ -76,28 +101,4 @@ pub enum OnExpiry {
     Lapse,
     /// The window is a lease, extended before its end while the object exists.
     Renew,
-}
-
-/// Schema of an instant: checked by CEL so that a refusal can say what to write.
-pub(super) fn instant_schema(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "string",
-        "maxLength": 32,
-        "x-kubernetes-validations": [{
-            "rule": r"self.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,7})?Z$') && timestamp(self) == timestamp(self)",
-            "message": "must be an instant in UTC, such as 2026-12-31T17:00:00Z",
-        }],
-    })
-}
-
-/// Schema of a duration: days, hours and minutes, at least one of them.
-pub(super) fn duration_schema(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "string",
-        "maxLength": 24,
-        "x-kubernetes-validations": [{
-            "rule": "self.matches('^P([0-9]{1,5}D)?(T([0-9]{1,5}H)?([0-9]{1,5}M)?)?$') && self.matches('^P([0-9]+D)?(T[0-9]+[HM].*)?$') && self != 'P'",
-            "message": "must be an ISO 8601 duration in days, hours and minutes, such as P90D or PT8H; write P180D for six months (Graph refuses months and years)",
-        }],
-    })
 }

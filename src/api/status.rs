@@ -1,30 +1,31 @@
 //! What the operator reports about a grant. Rebuildable from observation, except for the anchored window and the record of
 //! the last request, which are what makes a restart safe.
+//!
+//! Bounds here are generous, and [`super::crds`] leaves out every CEL rule: a report must never be refused.
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    guid::Guid,
-    schedule_info::{Expiration, instant_schema},
-};
+use super::{guid::Guid, schedule_info::Expiration};
 
 /// The state of a grant.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GrantStatus {
-    /// The generation of the spec that this status speaks of; -1 before the operator has seen the object.
+    /// The generation of `spec` that this status speaks of. It is -1 until the operator has seen the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// The conditions: `Ready`, `ReferencesResolved`, `InSync`, `Authorized`; `Reconciling` and `Stalled` only while true.
+    /// The conditions of the grant. `Ready`: Entra holds what the object declares, or lawfully no longer does. `Authorized`: a
+    /// boundary permits the grant. `ReferencesResolved`: tenant, group and principal were found. `InSync`: the last observation
+    /// equals the declared state. `Reconciling` (work is in progress) and `Stalled` (a person must act) are there only while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     #[schemars(length(max = 16))]
     pub conditions: Vec<Condition>,
-    /// The ids that the names in `spec` resolved to. Pinned: a later rename or a new namesake moves nothing.
+    /// The ids that the names in `spec` resolved to. They are kept: neither a rename nor a new namesake moves the grant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<ResolvedReferences>,
     /// The window of the grant, fixed when it was first granted, and the schedule in Entra that carries it.
@@ -45,15 +46,17 @@ pub struct GrantStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResolvedReferences {
-    /// The tenant's id.
+    /// The id of the tenant.
     pub tenant_id: Guid,
-    /// The group's object id.
+    /// The object id of the group.
     pub group_id: Guid,
-    /// The principal's object id.
+    /// The object id of the principal.
     pub principal_id: Guid,
-    /// The target's display name, or its id where the name could not be read.
+    /// The display name of the target, or its id where the name could not be read.
+    #[schemars(length(max = 1024))]
     pub target_name: String,
-    /// The principal's user principal name or display name, or its id where no name could be read.
+    /// The user principal name or display name of the principal, or its id where no name could be read.
+    #[schemars(length(max = 1024))]
     pub principal_name: String,
 }
 
@@ -61,22 +64,26 @@ pub struct ResolvedReferences {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleStatus {
-    /// Id of the schedule in Entra; it changes with every update, so it identifies nothing.
+    /// The id of the schedule in Entra. It changes with every update, so it identifies nothing for long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
     pub id: Option<String>,
-    /// The schedule's own status in Entra, such as `Provisioned`.
+    /// The status of the schedule in Entra, such as `Provisioned`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
     pub status: Option<String>,
-    /// The anchored start, UTC.
-    #[schemars(schema_with = "instant_schema")]
+    /// The start of the access in UTC, as it was fixed by the first grant.
+    #[schemars(schema_with = "reported_instant_schema")]
     pub start_date_time: DateTime<Utc>,
-    /// The anchored end, UTC; absent when permanent. Restoring a removed grant never goes past it.
+    /// The end of the access in UTC, as it was fixed by the first grant; absent when it is permanent. Restoring a removed grant
+    /// never goes past it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "instant_schema")]
+    #[schemars(schema_with = "reported_instant_schema")]
     pub end_date_time: Option<DateTime<Utc>>,
     /// The end for people: `endDateTime`, or `never`.
+    #[schemars(length(max = 64))]
     pub expires: String,
-    /// The window as `spec` declared it when it was anchored: only a change of it opens a new window.
+    /// The window as `spec` declared it when it was fixed. Only a change of it opens a new window.
     pub declared: DeclaredWindow,
 }
 
@@ -84,9 +91,9 @@ pub struct ScheduleStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeclaredWindow {
-    /// The declared start, UTC.
+    /// The declared start in UTC; absent when none was declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "instant_schema")]
+    #[schemars(schema_with = "reported_instant_schema")]
     pub start_date_time: Option<DateTime<Utc>>,
     /// The declared end.
     pub expiration: Expiration,
@@ -96,7 +103,7 @@ pub struct DeclaredWindow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceStatus {
-    /// True when Entra listed an instance of this grant.
+    /// It is true if Entra listed an instance of this grant when it was last looked at.
     pub present: bool,
 }
 
@@ -104,39 +111,44 @@ pub struct InstanceStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastRequest {
-    /// Graph's `action`: `adminAssign`, `adminUpdate`, `adminExtend`, `adminRemove`, or `cancel`.
+    /// The `action` in Graph's terms: `adminAssign`, `adminUpdate`, `adminExtend`, `adminRemove` or `cancel`.
+    #[schemars(length(max = 64))]
     pub action: String,
-    /// The `client-request-id` that the call carried.
+    /// The `client-request-id` that the call carried; Microsoft's support asks for it.
+    #[schemars(length(max = 64))]
     pub client_request_id: String,
-    /// When it was recorded, UTC.
-    #[schemars(schema_with = "instant_schema")]
+    /// When the request was recorded, in UTC.
+    #[schemars(schema_with = "reported_instant_schema")]
     pub time: DateTime<Utc>,
-    /// The generation of the spec that it was sent for.
+    /// The generation of the spec that the request was sent for.
     pub generation: i64,
-    /// Id of the request in Graph; absent until Graph answered.
+    /// The id of the request in Graph; absent until Graph has answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
     pub id: Option<String>,
-    /// The request's status as last read, such as `Provisioned`; absent until Graph answered.
+    /// The status of the request as it was last read, such as `Provisioned`; absent until Graph has answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
     pub status: Option<String>,
-    /// Graph's error code when the request was refused.
+    /// Graph's error code, if the request was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub error: Option<String>,
-    /// The refusal in a sentence.
+    /// The refusal in a sentence, if the request was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,
     /// How many requests in a row have failed, this one included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<u32>,
-    /// When the first of them failed, UTC.
+    /// When the first of them failed, in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "instant_schema")]
+    #[schemars(schema_with = "reported_instant_schema")]
     pub failing_since: Option<DateTime<Utc>>,
 }
 
-/// How a grant came under an object's care.
+/// How the grant came under this object's care: `Operator` if the operator requested it, `Adopted` if it was there already.
+// The schema of an optional enum is described by its type, not by the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub enum CreatedVia {
@@ -144,4 +156,8 @@ pub enum CreatedVia {
     Operator,
     /// It was there already, as declared.
     Adopted,
+}
+
+fn reported_instant_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "date-time", "maxLength": 64})
 }

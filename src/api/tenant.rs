@@ -1,11 +1,19 @@
 //! `EntraTenant`: one Entra tenant, how the operator signs in to it, and how hard it may press Graph.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "every printer column says its type"
+)]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::guid::Guid;
+use super::{
+    cel::{endpoint_schema, object_name_schema, resync_period_schema, secret_key_schema},
+    guid::Guid,
+};
 
 /// One Entra tenant, how the operator signs in to it, and how hard it may press Graph.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +27,7 @@ use super::guid::Guid;
     category = "entrapim",
     status = "EntraTenantStatus",
     derive = "PartialEq",
-    doc = "One Entra tenant, how the operator signs in to it, and how hard it may press Graph.",
+    doc = "An EntraTenant is the connection to one Entra tenant: how the operator signs in, and how hard it may press Graph. Grants name it in `tenantRef`; the one named `default` serves grants that name none.",
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -46,24 +54,27 @@ use super::guid::Guid;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EntraTenantSpec {
-    /// The tenant's id. Immutable: grants are pinned to it.
+    /// The id of the tenant, a GUID in lower case; the Entra admin centre shows it on the overview page. It may not change, since
+    /// grants are bound to it.
     #[x_kube(validation = ("self == oldSelf", "`tenantId` may not change: create another EntraTenant"))]
     pub tenant_id: Guid,
-    /// The national cloud that the tenant lives in. Immutable.
+    /// The national cloud that the tenant lives in: `Public` (the default), `USGovernment` (GCC High), `USGovernmentDoD` or `China`
+    /// (operated by 21Vianet). It may not change.
     #[serde(default)]
     #[x_kube(validation = ("self == oldSelf", "`cloud` may not change: create another EntraTenant"))]
     pub cloud: Cloud,
-    /// How the operator signs in; exactly one way.
+    /// How the operator signs in to the tenant; exactly one way.
     pub credential: TenantCredential,
-    /// Other addresses than the cloud's own: a simulator or a private cloud.
+    /// Other addresses than those of the cloud, for a simulator or a private cloud. Few tenants need it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<TenantEndpoints>,
-    /// How often everything is compared with Entra, such as `15m` or `1h`; between `1m` and `24h`. Changes that people
-    /// make in Entra are found at this pace, because Entra offers no notification of them.
+    /// How often everything is compared with Entra: a whole number with the unit `s`, `m` or `h`, such as `15m` (the default);
+    /// at least `1m` and at most `24h`. Changes that people make in Entra are found at this pace, because Entra offers no
+    /// notification of them; changes of manifests are acted on at once.
     #[serde(default = "default_resync_period")]
     #[schemars(schema_with = "resync_period_schema")]
     pub resync_period: String,
-    /// How hard the operator may press Graph.
+    /// How hard the operator may press Graph. What Graph itself asks for when it throttles is obeyed in any case.
     #[serde(default)]
     pub limits: TenantLimits,
 }
@@ -86,10 +97,10 @@ pub enum Cloud {
 /// How the operator signs in: exactly one way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.clientSecret)")
-    .message("must set `clientSecret`: {clientId: …, secretRef: {name: …, key: …}}"))]
+#[x_kube(validation = Rule::new("[has(self.clientSecret)].filter(x, x).size() == 1")
+    .message("must set exactly one way to sign in, such as `clientSecret: {clientId: …, secretRef: {name: …, key: …}}`"))]
 pub struct TenantCredential {
-    /// An application's client secret, kept in a Secret.
+    /// Signs in as an application with a client secret that is kept in a Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<ClientSecretCredential>,
 }
@@ -98,9 +109,10 @@ pub struct TenantCredential {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientSecretCredential {
-    /// Application (client) id.
+    /// The application (client) id of the operator's app registration, a GUID in lower case.
     pub client_id: Guid,
-    /// The Secret, in the operator's own namespace, that holds the client secret.
+    /// The key of a Secret that holds the client secret, such as `{name: entra, key: client-secret}`. The Secret is one in the
+    /// operator's own namespace; no other can be named. A new value is taken up without a restart.
     pub secret_ref: SecretKeyRef,
 }
 
@@ -108,11 +120,11 @@ pub struct ClientSecretCredential {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
-    /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
+    /// The name of the Secret, such as `entra`.
+    #[schemars(schema_with = "object_name_schema")]
     pub name: String,
-    /// Key within the Secret.
-    #[schemars(length(min = 1, max = 253))]
+    /// The key within the Secret, such as `client-secret`.
+    #[schemars(schema_with = "secret_key_schema")]
     pub key: String,
 }
 
@@ -120,11 +132,13 @@ pub struct SecretKeyRef {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantEndpoints {
-    /// Root of Graph, without a version, such as `https://graph.example.com`.
+    /// The root of Graph without version and path, such as `https://graph.example.com`. Plain `http` is for loopback addresses only.
+    /// Without it, it is that of the cloud.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "endpoint_schema")]
     pub graph: Option<String>,
-    /// The sign-in authority, such as `https://login.example.com`.
+    /// The root of the sign-in authority without tenant and path, such as `https://login.example.com`. Plain `http` is for loopback
+    /// addresses only. Without it, it is that of the cloud.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "endpoint_schema")]
     pub authority: Option<String>,
@@ -134,11 +148,11 @@ pub struct TenantEndpoints {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantLimits {
-    /// Calls in flight at once.
+    /// How many calls may be in flight at once: 1 to 64, by default 8.
     #[serde(default = "default_max_concurrency")]
     #[schemars(range(min = 1, max = 64))]
     pub max_concurrency: u32,
-    /// Calls a second; each request inside a batch counts.
+    /// How many calls may start in a second: 1 to 10000, by default 20. Each request inside a batch counts as one.
     #[serde(default = "default_requests_per_second")]
     #[schemars(range(min = 1, max = 10000))]
     pub requests_per_second: u32,
@@ -157,15 +171,16 @@ impl Default for TenantLimits {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EntraTenantStatus {
-    /// The generation of the spec that this status speaks of; -1 before the operator has seen the object.
+    /// The generation of `spec` that this status speaks of. It is -1 until the operator has seen the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// The conditions: `Ready`; `Reconciling` and `Stalled` only while true.
+    /// The conditions of the tenant. `Ready`: the operator can sign in and read. `Reconciling` (work is in progress) and `Stalled`
+    /// (a person must act) are there only while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     #[schemars(length(max = 16))]
     pub conditions: Vec<Condition>,
-    /// Object id of the service principal that the operator is in this tenant.
+    /// The object id of the service principal that the operator is in this tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_principal_id: Option<Guid>,
 }
@@ -180,27 +195,4 @@ const fn default_max_concurrency() -> u32 {
 
 const fn default_requests_per_second() -> u32 {
     20
-}
-
-fn resync_period_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "string",
-        "maxLength": 16,
-        "x-kubernetes-validations": [{
-            "rule": "self.matches('^[0-9]{1,5}(s|m|h)$') && duration(self) >= duration('1m') && duration(self) <= duration('24h')",
-            "message": "must be a number with a unit, between 1m and 24h, such as 15m",
-        }],
-    })
-}
-
-/// Plain http would show the token to the network, so it is for loopback addresses only.
-fn endpoint_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "string",
-        "maxLength": 512,
-        "x-kubernetes-validations": [{
-            "rule": r"self.matches('^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?$') || self.matches('^http://(127\\.0\\.0\\.1|localhost|\\[::1\\])(:[0-9]{1,5})?/?$')",
-            "message": "must be https://HOST[:PORT], or http:// with a loopback address (127.0.0.1, localhost or [::1]); no path",
-        }],
-    })
 }

@@ -1,0 +1,208 @@
+//! Every bound, enum, required field and type in the schemas, each broken once.
+
+use futures::{StreamExt, stream};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
+use serde_json::{Value, json};
+
+use crate::{
+    cases, rules,
+    server::{Server, Verdict, merge_at, object},
+};
+
+/// A value for the field at `path`, and what must be said of which field.
+struct Trial {
+    path: String,
+    value: Value,
+    /// `None`: it is at a limit, so that nothing may be said of this field.
+    refusal: Option<(String, String)>,
+}
+
+/// The trials that `schema` calls for at `path`.
+fn trials(path: &str, schema: &JSONSchemaProps) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let mut add = |value: Value, refusal: Option<&str>| {
+        trials.push(Trial {
+            path: path.to_owned(),
+            value,
+            refusal: refusal.map(|says| (path.to_owned(), says.to_owned())),
+        });
+    };
+    let type_ = schema.type_.as_deref().unwrap_or_default();
+    let wrong = if type_ == "string" {
+        json!(4711)
+    } else {
+        json!("text")
+    };
+    add(wrong, Some(&format!("must be of type {type_}")));
+    if let Some(values) = &schema.enum_ {
+        for value in values {
+            add(value.0.clone(), None);
+        }
+        let text = values[0].0.as_str().unwrap();
+        let other_case = if text.starts_with(char::is_uppercase) {
+            text.to_lowercase()
+        } else {
+            text.to_uppercase()
+        };
+        add(json!(other_case), Some("supported values: "));
+    }
+    if let Some(max) = schema.max_length {
+        let text = |length: i64| json!("x".repeat(usize::try_from(length).unwrap()));
+        add(text(max), None);
+        add(
+            text(max + 1),
+            Some(&format!("may not be more than {max} bytes")),
+        );
+    }
+    if let Some(min) = schema.min_length {
+        assert_eq!(min, 1);
+        add(json!(""), Some("should be at least 1 chars long"));
+    }
+    if let Some(max) = schema.maximum {
+        add(json!(max as i64), None);
+        let says = format!("should be less than or equal to {max}");
+        add(json!(max as i64 + 1), Some(&says));
+    }
+    if let Some(min) = schema.minimum {
+        add(json!(min as i64), None);
+        let says = format!("should be greater than or equal to {min}");
+        add(json!(min as i64 - 1), Some(&says));
+    }
+    for name in schema.required.iter().flatten() {
+        let field = format!("{path}.{name}");
+        trials.push(Trial {
+            path: field.clone(),
+            value: Value::Null,
+            refusal: Some((field, "Required value".to_owned())),
+        });
+    }
+    trials
+}
+
+#[tokio::test]
+async fn every_bound_enum_required_field_and_type_is_enforced() {
+    let server = Server::get().await;
+    let mut all = Vec::new();
+    for crd in rules::committed() {
+        let kind = crd.spec.names.kind.clone();
+        let file = cases::load()
+            .into_iter()
+            .find(|file| file.kinds.contains(&kind));
+        let good = object(
+            &kind,
+            "structure",
+            &file.expect("cases for every kind").spec,
+        );
+        for (path, schema) in rules::fields(&crd) {
+            assert_eq!(
+                schema.pattern, None,
+                "{path}: write CEL, which can say what to write"
+            );
+            for trial in trials(&path, &schema) {
+                let mut changed = good.clone();
+                // What is required beside the field matters as little as what excludes it: only this field is looked at.
+                merge_at(&mut changed, &trial.path, &trial.value);
+                all.push((trial, changed));
+            }
+        }
+    }
+    let count = all.len();
+    let failures: Vec<String> = stream::iter(all)
+        .map(|(trial, object)| {
+            let server = &server;
+            async move {
+                let verdict = server.judge(&object).await;
+                let right = match (&verdict, &trial.refusal) {
+                    (Verdict::Accepted(_), wanted) => wanted.is_none(),
+                    (Verdict::Refused(refusal), Some((field, says))) => refusal.names(field, says),
+                    (Verdict::Refused(refusal), None) => ["Unsupported", "bytes", "equal to"]
+                        .iter()
+                        .all(|says| !refusal.names(&trial.path, says)),
+                };
+                (!right).then(|| {
+                    format!(
+                        "{} {}: {} → {verdict}",
+                        object["kind"], trial.path, trial.value
+                    )
+                })
+            }
+        })
+        .buffer_unordered(16)
+        .filter_map(|failure| async { failure })
+        .collect()
+        .await;
+    assert!(
+        failures.is_empty(),
+        "{} of {count}:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+    println!("{count} judgements");
+}
+
+#[tokio::test]
+async fn a_misspelt_field_is_named() {
+    let server = Server::get().await;
+    for file in cases::load() {
+        for kind in &file.kinds {
+            let mut misspelt = object(kind, "misspelt", &file.spec);
+            merge_at(&mut misspelt, "spec.resyncPeriode", &json!("1h"));
+            let verdict = server.judge(&misspelt).await.to_string();
+            assert!(
+                verdict.contains("unknown field \"spec.resyncPeriode\""),
+                "{verdict}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_field_that_is_null_is_a_field_left_out() {
+    let server = Server::get().await;
+    let file = &cases::load()[0];
+    let with = |path: &str, value: &Value| {
+        let mut object = object(&file.kinds[0], "nulls", &file.spec);
+        let mut at = &mut object;
+        for name in path.split('.') {
+            at = &mut at[name];
+        }
+        *at = value.clone();
+        object
+    };
+
+    let id = "68e55cce-cf7e-4a2d-9046-3e4e75c4bfa7";
+    let verdict = server
+        .judge(&with("spec.group", &json!({"id": id, "displayName": null})))
+        .await;
+    let Verdict::Accepted(stored) = verdict else {
+        panic!("{verdict}");
+    };
+    assert_eq!(stored["spec"]["group"], json!({"id": id}));
+
+    for (path, value, says) in [
+        (
+            "spec.group",
+            json!({"id": null}),
+            "must set exactly one of `id` and `displayName`",
+        ),
+        (
+            "spec.scheduleInfo.expiration",
+            json!({"type": "afterDuration", "duration": null}),
+            "`duration` must be set with `type: afterDuration`",
+        ),
+        ("spec.accessId", Value::Null, "Required value"),
+    ] {
+        let verdict = server.judge(&with(path, &value)).await;
+        let Verdict::Refused(refusal) = &verdict else {
+            panic!("{path}: {value} was accepted");
+        };
+        assert!(refusal.names(path, says), "{verdict}");
+    }
+
+    // A default comes back where the field is null.
+    let verdict = server.judge(&with("spec.tenantRef", &Value::Null)).await;
+    let Verdict::Accepted(stored) = verdict else {
+        panic!("{verdict}");
+    };
+    assert_eq!(stored["spec"]["tenantRef"], json!({"name": "default"}));
+}
