@@ -34,9 +34,30 @@ impl ConditionType {
     }
 }
 
-/// Why a condition has its status. One vocabulary for conditions, events, metrics and logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
+macro_rules! reasons {
+    ($($(#[$doc:meta])+ $name:ident,)+) => {
+        /// Why a condition has its status. One vocabulary for conditions, events, metrics and logs.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {
+            $($(#[$doc])+ $name,)+
+        }
+
+        impl Reason {
+            /// Every reason there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The reason as it is written in conditions, events and metrics.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
     /// The grant exists as declared.
     Provisioned,
     /// Entra holds the grant; its start lies ahead.
@@ -84,33 +105,13 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The reason as it is written in conditions, events and metrics.
+    /// The reason of a spelling; none for one of another version.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Provisioned => "Provisioned",
-            Self::Scheduled => "Scheduled",
-            Self::Expired => "Expired",
-            Self::PendingProvisioning => "PendingProvisioning",
-            Self::AwaitingReplication => "AwaitingReplication",
-            Self::AwaitingMinimumDuration => "AwaitingMinimumDuration",
-            Self::PolicyRejected => "PolicyRejected",
-            Self::PermissionDenied => "PermissionDenied",
-            Self::TargetNotFound => "TargetNotFound",
-            Self::PrincipalNotFound => "PrincipalNotFound",
-            Self::Ambiguous => "Ambiguous",
-            Self::RequestFailed => "RequestFailed",
-            Self::Throttled => "Throttled",
-            Self::GraphUnavailable => "GraphUnavailable",
-            Self::Conflict => "Conflict",
-            Self::Suspended => "Suspended",
-            Self::Observed => "Observed",
-            Self::Drifted => "Drifted",
-            Self::TenantNotReady => "TenantNotReady",
-            Self::InvalidSpec => "InvalidSpec",
-            Self::Connected => "Connected",
-            Self::CredentialUnavailable => "CredentialUnavailable",
-        }
+    pub fn read(text: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|reason| reason.as_str() == text)
     }
 }
 

@@ -19,7 +19,9 @@ impl CrdsArgs {
     pub(super) fn execute(self) -> Result<(), CliError> {
         match self.output_dir {
             Some(folder) => crds::write_to(&folder)?,
-            None => std::io::stdout().lock().write_all(crds::to_yaml().as_bytes())?,
+            None => std::io::stdout()
+                .lock()
+                .write_all(crds::to_yaml()?.as_bytes())?,
         }
         Ok(())
     }

@@ -57,14 +57,21 @@ impl RunArgs {
     /// Whatever kept it from running.
     pub fn execute_with(self, clock: Arc<dyn Clock>) -> Result<(), CliError> {
         let filter = EnvFilter::try_new(&self.log_filter)?;
-        let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let logs = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr);
         match self.log_format {
             LogFormat::Json => logs.json().flatten_event(true).init(),
             LogFormat::Text => logs.init(),
         }
         // reqwest and kube both leave the choice of a TLS provider to the process.
-        rustls::crypto::ring::default_provider().install_default().map_err(|_| "a TLS provider was installed twice")?;
-        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.serve(clock))
+        rustls::crypto::ring::default_provider()
+            .install_default()
+            .map_err(|_| "a TLS provider was installed twice")?;
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?
+            .block_on(self.serve(clock))
     }
 
     async fn serve(self, clock: Arc<dyn Clock>) -> Result<(), CliError> {
@@ -77,7 +84,10 @@ impl RunArgs {
             on_signal.cancel();
         });
         let mut config = Config::infer().await?;
-        config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
+        config.headers.push((
+            http::header::USER_AGENT,
+            http::HeaderValue::from_static(USER_AGENT),
+        ));
         let operator = Operator {
             client: Client::try_from(config)?,
             namespace: self.namespace,

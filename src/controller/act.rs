@@ -86,7 +86,11 @@ pub async fn record_intent<K: Grant>(
     client_request_id: Uuid,
     now: DateTime<Utc>,
 ) -> Result<K, kube::Error> {
-    let grant = if order.change.action().is_removal() { grant.clone() } else { hold(context, grant).await? };
+    let grant = if order.change.action().is_removal() {
+        grant.clone()
+    } else {
+        hold(context, grant).await?
+    };
     let generation = grant.meta().generation.unwrap_or_default();
     let mut status = status.clone();
     // A run of failures goes on until something succeeds or the spec changes.
@@ -108,7 +112,11 @@ pub async fn record_intent<K: Grant>(
         failing_since: run.and_then(|(_, since)| since),
     });
     if let Some(anchor) = order.anchor {
-        let mut schedule = schedule_status(&anchor, &grant.terms().schedule_info, status.schedule.as_ref());
+        let mut schedule = schedule_status(
+            &anchor,
+            &grant.terms().schedule_info,
+            status.schedule.as_ref(),
+        );
         schedule.status = None;
         status.schedule = Some(schedule);
     }
@@ -131,7 +139,11 @@ fn is_failed(last: &LastRequest) -> bool {
 /// # Errors
 /// When the API server refuses.
 pub async fn hold<K: Grant>(context: &Context, grant: &K) -> Result<K, kube::Error> {
-    if grant.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
+    if grant
+        .finalizers()
+        .iter()
+        .any(|finalizer| finalizer == FINALIZER)
+    {
         return Ok(grant.clone());
     }
     let mut finalizers = grant.finalizers().to_vec();
@@ -144,30 +156,54 @@ pub async fn hold<K: Grant>(context: &Context, grant: &K) -> Result<K, kube::Err
 /// # Errors
 /// When the API server refuses for another reason than that the object is gone already.
 pub async fn let_go<K: Grant>(context: &Context, grant: &K) -> Result<(), kube::Error> {
-    let finalizers: Vec<_> = grant.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).cloned().collect();
+    let finalizers: Vec<_> = grant
+        .finalizers()
+        .iter()
+        .filter(|finalizer| *finalizer != FINALIZER)
+        .cloned()
+        .collect();
     match patch_finalizers(context, grant, &finalizers).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         other => other.map(drop),
     }
 }
 
-async fn patch_finalizers<K: Grant>(context: &Context, grant: &K, finalizers: &[String]) -> Result<K, kube::Error> {
+async fn patch_finalizers<K: Grant>(
+    context: &Context,
+    grant: &K,
+    finalizers: &[String],
+) -> Result<K, kube::Error> {
     let patch = json!({"metadata": {"resourceVersion": grant.resource_version(), "finalizers": finalizers}});
-    api::<K>(context, grant).patch(&grant.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await
+    api::<K>(context, grant)
+        .patch(
+            &grant.name_any(),
+            &PatchParams::default(),
+            &Patch::Merge(patch),
+        )
+        .await
 }
 
 /// Replaces the status under the resource version that was read.
 ///
 /// # Errors
 /// When the API server refuses, as it does when the object has changed since.
-pub async fn write_status<K: Grant>(context: &Context, grant: &K, status: GrantStatus) -> Result<K, kube::Error> {
+pub async fn write_status<K: Grant>(
+    context: &Context,
+    grant: &K,
+    status: GrantStatus,
+) -> Result<K, kube::Error> {
     let mut object = grant.clone();
     object.set_status(status);
-    api::<K>(context, grant).replace_status(&grant.name_any(), &PostParams::default(), &object).await
+    api::<K>(context, grant)
+        .replace_status(&grant.name_any(), &PostParams::default(), &object)
+        .await
 }
 
 fn api<K: Grant>(context: &Context, grant: &K) -> Api<K> {
-    Api::namespaced(context.client.clone(), &grant.namespace().unwrap_or_default())
+    Api::namespaced(
+        context.client.clone(),
+        &grant.namespace().unwrap_or_default(),
+    )
 }
 
 /// Sends the request and turns Graph's answer into a record.
@@ -178,14 +214,24 @@ pub async fn send<K: Grant>(
     order: &Order<'_>,
     client_request_id: Uuid,
 ) -> Sent {
-    let target = Target { schedules: K::SCHEDULES, group: order.resolved.group_id.clone() };
+    let target = Target {
+        schedules: K::SCHEDULES,
+        group: order.resolved.group_id.clone(),
+    };
     tenant.snapshots.note_write(&target);
     let answer = exchange(tenant, grant, order, client_request_id).await;
     tenant.snapshots.note_write(&target);
     audit(tenant, grant, order, client_request_id, answer.as_ref());
-    context.metrics.write(K::KIND, order.change.action().as_str(), answer.is_ok());
-    let Some(mut last) = grant.status().and_then(|status| status.last_request.clone()) else {
-        return Sent::Unknown(GraphError::Invalid("the intent was not recorded".to_owned()));
+    context
+        .metrics
+        .write(K::KIND, order.change.action().as_str(), answer.is_ok());
+    let Some(mut last) = grant
+        .status()
+        .and_then(|status| status.last_request.clone())
+    else {
+        return Sent::Unknown(GraphError::Invalid(
+            "the intent was not recorded".to_owned(),
+        ));
     };
     match answer {
         Ok(request) => {
@@ -193,14 +239,20 @@ pub async fn send<K: Grant>(
             last.id = Some(request.id);
             last.status = Some(request.status);
             note_failure(&mut last, failed, context.clock.now());
-            Sent::Answered(Box::new(Answer { last_request: last, schedule_id: request.schedule_id }))
+            Sent::Answered(Box::new(Answer {
+                last_request: last,
+                schedule_id: request.schedule_id,
+            }))
         }
         Err(error) => match refusal_code(&error) {
             Some(code) => {
                 last.message = Some(refusal_message(&error, order));
                 last.error = Some(code);
                 note_failure(&mut last, true, context.clock.now());
-                Sent::Answered(Box::new(Answer { last_request: last, schedule_id: None }))
+                Sent::Answered(Box::new(Answer {
+                    last_request: last,
+                    schedule_id: None,
+                }))
             }
             None => Sent::Unknown(error),
         },
@@ -231,7 +283,10 @@ async fn exchange<K: Grant>(
     client_request_id: Uuid,
 ) -> Result<Accepted, GraphError> {
     if let Change::Cancel { request_id } = order.change {
-        tenant.client.cancel_group_request(K::SCHEDULES, request_id, client_request_id).await?;
+        tenant
+            .client
+            .cancel_group_request(K::SCHEDULES, request_id, client_request_id)
+            .await?;
         // Cancelling answers without a body; it took effect.
         return Ok(Accepted {
             id: request_id.clone(),
@@ -241,13 +296,18 @@ async fn exchange<K: Grant>(
         });
     }
     let body = body(grant, order, client_request_id);
-    let request = tenant.client.create_group_request(K::SCHEDULES, &body, client_request_id).await?;
+    let request = tenant
+        .client
+        .create_group_request(K::SCHEDULES, &body, client_request_id)
+        .await?;
     let state = request.state();
     Ok(Accepted {
         id: request.id,
         state,
         status: request.status,
-        schedule_id: request.target_schedule_id.filter(|_| state == RequestState::Succeeded),
+        schedule_id: request
+            .target_schedule_id
+            .filter(|_| state == RequestState::Succeeded),
     })
 }
 
@@ -306,12 +366,21 @@ pub fn justification<K: Grant>(grant: &K, terms: &GrantTerms, client_request_id:
 /// The code of a refusal: Graph looked at the request and changed nothing. None for everything else.
 fn refusal_code(error: &GraphError) -> Option<String> {
     let advice = error.advice();
-    if matches!(advice, Advice::Retry | Advice::RetryAfter(_) | Advice::FixCredential) {
+    if matches!(
+        advice,
+        Advice::Retry | Advice::RetryAfter(_) | Advice::FixCredential
+    ) {
         return None;
     }
-    let status = error.status().filter(|status| (400..500).contains(status))?;
-    let code = error.code().filter(|code| !code.is_empty()).map_or_else(|| format!("Http{status}"), str::to_owned);
-    let denied = matches!(advice, Advice::FixPermissions { .. }) && refusal(&code) != crate::pim::observed::Refusal::Permission;
+    let status = error
+        .status()
+        .filter(|status| (400..500).contains(status))?;
+    let code = error
+        .code()
+        .filter(|code| !code.is_empty())
+        .map_or_else(|| format!("Http{status}"), str::to_owned);
+    let denied = matches!(advice, Advice::FixPermissions { .. })
+        && refusal(&code) != crate::pim::observed::Refusal::Permission;
     Some(if denied { FORBIDDEN.to_owned() } else { code })
 }
 
@@ -342,7 +411,10 @@ fn audit<K: Grant>(
     };
     let (outcome, request_id) = match answer {
         Ok(accepted) => (accepted.status.clone(), Some(accepted.id.clone())),
-        Err(error) => (error.code().unwrap_or("Unknown").to_owned(), error.request_id().map(str::to_owned)),
+        Err(error) => (
+            error.code().unwrap_or("Unknown").to_owned(),
+            error.request_id().map(str::to_owned),
+        ),
     };
     info!(
         target: "pim_operator::audit",

@@ -1,6 +1,9 @@
 //! What every reconcile shares.
 
-use std::{collections::HashMap, sync::{Arc, Mutex}};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use chrono::{DateTime, Utc};
 use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::reflector::Store};
@@ -62,7 +65,9 @@ impl Context {
     /// Whether a claim's object still exists.
     #[must_use]
     pub fn is_alive(&self, claim: &Claim) -> bool {
-        self.kinds.iter().any(|kind| kind.uid(&claim.object).is_some_and(|uid| uid == claim.uid))
+        self.kinds
+            .iter()
+            .any(|kind| kind.uid(&claim.object).is_some_and(|uid| uid == claim.uid))
     }
 }
 
@@ -85,11 +90,16 @@ impl<K: Grant> Objects for StoredObjects<K> {
         let names_tenant = |grant: &K| grant.terms().tenant_ref.name == tenant;
         let state = self.0.state();
         let readable = state.iter().filter_map(|guard| guard.0.as_ref().ok());
-        readable.filter(|grant| names_tenant(grant)).map(|grant| ObjectKey::of(K::KIND, grant)).collect()
+        readable
+            .filter(|grant| names_tenant(grant))
+            .map(|grant| ObjectKey::of(K::KIND, grant))
+            .collect()
     }
 
     fn uid(&self, object: &ObjectKey) -> Option<String> {
-        (object.kind == K::KIND).then(|| self.0.get(&object.object_ref()))?.and_then(|found| found.uid())
+        (object.kind == K::KIND)
+            .then(|| self.0.get(&object.object_ref()))?
+            .and_then(|found| found.uid())
     }
 }
 
@@ -128,7 +138,9 @@ impl Memory {
 
     /// Remembers; an empty memory takes no room.
     pub fn put(&self, uid: &str, remembered: Remembered) {
-        let empty = remembered.reread_from.is_none() && remembered.answer.is_none() && remembered.failures == 0;
+        let empty = remembered.reread_from.is_none()
+            && remembered.answer.is_none()
+            && remembered.failures == 0;
         if empty {
             lock(&self.passes).remove(uid);
         } else {
@@ -141,6 +153,9 @@ impl Memory {
 #[must_use]
 pub fn unresolved_since<K: Grant>(grant: &K) -> Option<DateTime<Utc>> {
     let status = grant.status()?;
-    let condition = super::status::find_condition(status, crate::api::conditions::ConditionType::ReferencesResolved)?;
+    let condition = super::status::find_condition(
+        status,
+        crate::api::conditions::ConditionType::ReferencesResolved,
+    )?;
     (condition.status == "False").then(|| since(condition))
 }

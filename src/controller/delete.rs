@@ -21,7 +21,9 @@ use super::{
     act::{Order, let_go},
     context::Remembered,
     grant::Grant,
-    reconcile::{Pass, Place, ReconcileError, Reconciler, inquire, is_held, status_with_answer, wait_pass},
+    reconcile::{
+        Pass, Place, ReconcileError, Reconciler, inquire, is_held, status_with_answer, wait_pass,
+    },
     report,
     snapshots::Freshness,
     status::record,
@@ -40,14 +42,38 @@ pub(super) async fn pass<K: Grant>(
     }
     let generation = grant.meta().generation.unwrap_or_default();
     let status = status_with_answer(grant, before.answer.as_ref());
-    let mut pass = Pass { grant: grant.clone(), status, wake: None, remembered: before.clone() };
+    let mut pass = Pass {
+        grant: grant.clone(),
+        status,
+        wake: None,
+        remembered: before.clone(),
+    };
     if let Some(leave) = left_behind(reconciler, grant).await? {
-        return release(reconciler, grant, EventType::Warning, "RetainedOnDelete", leave).await;
+        return release(
+            reconciler,
+            grant,
+            EventType::Warning,
+            "RetainedOnDelete",
+            leave,
+        )
+        .await;
     }
     let Some(resolved) = pass.status.resolved.clone() else {
-        return release(reconciler, grant, EventType::Normal, "Deleted", "nothing was granted for it".to_owned()).await;
+        return release(
+            reconciler,
+            grant,
+            EventType::Normal,
+            "Deleted",
+            "nothing was granted for it".to_owned(),
+        )
+        .await;
     };
-    let tenant = match reconciler.context.tenants.get(&grant.terms().tenant_ref.name).await {
+    let tenant = match reconciler
+        .context
+        .tenants
+        .get(&grant.terms().tenant_ref.name)
+        .await
+    {
         Connection::Ready(tenant) => tenant,
         other => {
             let name = &grant.terms().tenant_ref.name;
@@ -60,12 +86,22 @@ pub(super) async fn pass<K: Grant>(
                 "{why}; to leave the access in Entra and let this object go, annotate it with {ABANDON_ANNOTATION}={uid}"
             );
             pass.wake = Some(now + TimeDelta::minutes(1));
-            return Ok(Some(pass.say(&report::deletion_held(Reason::TenantNotReady, message, true), generation, now)));
+            return Ok(Some(pass.say(
+                &report::deletion_held(Reason::TenantNotReady, message, true),
+                generation,
+                now,
+            )));
         }
     };
     let place = Place::new(grant, tenant, resolved);
-    let claimants = reconciler.context.registry.others(&place.key(), &grant.uid().unwrap_or_default());
-    if let Some(heir) = claimants.into_iter().find(|claim| reconciler.context.is_alive(claim)) {
+    let claimants = reconciler
+        .context
+        .registry
+        .others(&place.key(), &grant.uid().unwrap_or_default());
+    if let Some(heir) = claimants
+        .into_iter()
+        .find(|claim| reconciler.context.is_alive(claim))
+    {
         let note = format!("the access stays: {} declares the same grant", heir.object);
         return release(reconciler, grant, EventType::Normal, "HandedOver", note).await;
     }
@@ -86,7 +122,12 @@ async fn revoke<K: Grant>(
     let mut freshness = reread.map_or(Freshness::OwnWrites, Freshness::Since);
     let mut record = record(&pass.status, generation);
     for _ in 0..4 {
-        let view = match place.tenant.snapshots.observe(&place.tenant.client, &place.target, freshness).await {
+        let view = match place
+            .tenant
+            .snapshots
+            .observe(&place.tenant.client, &place.target, freshness)
+            .await
+        {
             Ok(view) => view,
             // A group that is gone took its grants with it.
             Err(error) if error.is_not_found() => {
@@ -96,23 +137,45 @@ async fn revoke<K: Grant>(
             Err(error) => return Ok(Some(pass.fail(&error, generation, now))),
         };
         let rows = view.rows(&place.row);
-        let observation = Observation::Rows { rows, absence: None, instance: None };
+        let observation = Observation::Rows {
+            rows,
+            absence: None,
+            instance: None,
+        };
         let minute = TimeDelta::minutes(1);
         match removal(terms.deletion_policy, mode, &record, &observation, now) {
-            Removal::Done(Done::Gone) if view.read_at < now - minute => freshness = Freshness::Since(now - minute),
+            Removal::Done(Done::Gone) if view.read_at < now - minute => {
+                freshness = Freshness::Since(now - minute)
+            }
             Removal::Done(done) => {
                 let (reason, note) = match done {
                     Done::Gone => ("Revoked", "the access is no longer in Entra"),
                     Done::Retained => ("RetainedOnDelete", "the access stays in Entra, unmanaged"),
                     Done::NeverManaged => ("Deleted", "nothing was granted for it"),
                 };
-                return release(reconciler, &pass.grant, EventType::Normal, reason, note.to_owned()).await;
+                return release(
+                    reconciler,
+                    &pass.grant,
+                    EventType::Normal,
+                    reason,
+                    note.to_owned(),
+                )
+                .await;
             }
             Removal::Held => {
-                let message = "deletion waits: `suspend` is true, and `deletionPolicy` is Revoke".to_owned();
-                return Ok(Some(pass.say(&report::deletion_held(Reason::Suspended, message, false), generation, now)));
+                let message =
+                    "deletion waits: `suspend` is true, and `deletionPolicy` is Revoke".to_owned();
+                return Ok(Some(pass.say(
+                    &report::deletion_held(Reason::Suspended, message, false),
+                    generation,
+                    now,
+                )));
             }
-            Removal::First(Plan { decision, anchor, wake }) => match decision {
+            Removal::First(Plan {
+                decision,
+                anchor,
+                wake,
+            }) => match decision {
                 Decision::Inquire => match inquire(&mut pass.status, place, K::SCHEDULES).await {
                     Ok(outcome) => {
                         if let Some(last) = &mut record.last {
@@ -121,12 +184,21 @@ async fn revoke<K: Grant>(
                     }
                     Err(error) => return Ok(Some(pass.fail(&error, generation, now))),
                 },
-                Decision::Send(..) if view.read_at < now - minute => freshness = Freshness::Since(now - minute),
+                Decision::Send(..) if view.read_at < now - minute => {
+                    freshness = Freshness::Since(now - minute)
+                }
                 Decision::Send(change, why) => {
-                    let order = Order { change: &change, why, anchor, resolved: &place.resolved };
+                    let order = Order {
+                        change: &change,
+                        why,
+                        anchor,
+                        resolved: &place.resolved,
+                    };
                     return reconciler.act(pass, place, &order, now).await.map(Some);
                 }
-                Decision::Wait(wait) => return Ok(Some(wait_pass(pass, wait, wake, generation, now))),
+                Decision::Wait(wait) => {
+                    return Ok(Some(wait_pass(pass, wait, wake, generation, now)));
+                }
                 Decision::Settled(_) | Decision::Withheld(_) | Decision::ReadInstances => break,
             },
         }
@@ -136,16 +208,31 @@ async fn revoke<K: Grant>(
 }
 
 /// Why the access is to be left behind, if it is.
-async fn left_behind<K: Grant>(reconciler: &Reconciler<K>, grant: &K) -> Result<Option<String>, ReconcileError> {
+async fn left_behind<K: Grant>(
+    reconciler: &Reconciler<K>,
+    grant: &K,
+) -> Result<Option<String>, ReconcileError> {
     let uid = grant.uid().unwrap_or_default();
-    if grant.annotations().get(ABANDON_ANNOTATION).is_some_and(|value| *value == uid) {
-        return Ok(Some(format!("abandoned by the annotation {ABANDON_ANNOTATION}: the access, if any, stays in Entra")));
+    if grant
+        .annotations()
+        .get(ABANDON_ANNOTATION)
+        .is_some_and(|value| *value == uid)
+    {
+        return Ok(Some(format!(
+            "abandoned by the annotation {ABANDON_ANNOTATION}: the access, if any, stays in Entra"
+        )));
     }
-    let crds: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(reconciler.context.client.clone());
+    let crds: Api<PartialObjectMeta<CustomResourceDefinition>> =
+        Api::all(reconciler.context.client.clone());
     let name = format!("{}.{}", K::plural(&()), K::group(&()));
     // Whoever uninstalls the API does not mean to strip everybody of their access.
-    let terminating = crds.get_opt(&name).await?.is_none_or(|crd| crd.metadata.deletion_timestamp.is_some());
-    Ok(terminating.then(|| "the CustomResourceDefinition is being deleted: the access stays in Entra".to_owned()))
+    let terminating = crds
+        .get_opt(&name)
+        .await?
+        .is_none_or(|crd| crd.metadata.deletion_timestamp.is_some());
+    Ok(terminating.then(|| {
+        "the CustomResourceDefinition is being deleted: the access stays in Entra".to_owned()
+    }))
 }
 
 async fn release<K: Grant>(
@@ -158,7 +245,11 @@ async fn release<K: Grant>(
     if matches!(type_, EventType::Warning) {
         warn!(target: "pim_operator::audit", kind = K::KIND, namespace = grant.namespace(), name = grant.name_any(), uid = grant.uid(), note, "privilege left behind");
     }
-    reconciler.context.events.publish(grant, type_, reason, "Delete", note).await;
+    reconciler
+        .context
+        .events
+        .publish(grant, type_, reason, "Delete", note)
+        .await;
     let_go(&reconciler.context, grant).await?;
     Ok(None)
 }

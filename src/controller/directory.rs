@@ -54,16 +54,23 @@ impl Directory {
     /// # Errors
     /// When the look-up failed.
     pub async fn user(&self, name: &str) -> Result<Option<DirectoryObject>, GraphError> {
-        self.users.get(name, self.clock.now(), || self.client.user(name)).await
+        self.users
+            .get(name, self.clock.now(), || self.client.user(name))
+            .await
     }
 
     /// A service principal by its application's id.
     ///
     /// # Errors
     /// When the look-up failed.
-    pub async fn service_principal(&self, app_id: &str) -> Result<Option<DirectoryObject>, GraphError> {
+    pub async fn service_principal(
+        &self,
+        app_id: &str,
+    ) -> Result<Option<DirectoryObject>, GraphError> {
         let ask = || self.client.service_principal_by_app_id(app_id);
-        self.service_principals.get(app_id, self.clock.now(), ask).await
+        self.service_principals
+            .get(app_id, self.clock.now(), ask)
+            .await
     }
 
     /// Every group of a display name.
@@ -71,8 +78,16 @@ impl Directory {
     /// # Errors
     /// When the look-up failed.
     pub async fn groups_named(&self, name: &str) -> Result<Vec<GroupObject>, GraphError> {
-        let ask = || self.client.groups_by_name(name).map(|found| found.map(|groups| (!groups.is_empty()).then_some(groups)));
-        Ok(self.groups.get(name, self.clock.now(), ask).await?.unwrap_or_default())
+        let ask = || {
+            self.client
+                .groups_by_name(name)
+                .map(|found| found.map(|groups| (!groups.is_empty()).then_some(groups)))
+        };
+        Ok(self
+            .groups
+            .get(name, self.clock.now(), ask)
+            .await?
+            .unwrap_or_default())
     }
 
     /// A group by id.
@@ -82,9 +97,13 @@ impl Directory {
     pub async fn group(self: &Arc<Self>, id: &str) -> Result<Option<GroupObject>, GraphError> {
         let ask = || async {
             match self.object(id).await {
-                Ok(found) => Ok(found.filter(|object| object.kind == ObjectKind::Group).map(as_group)),
+                Ok(found) => Ok(found
+                    .filter(|object| object.kind == ObjectKind::Group)
+                    .map(as_group)),
                 // getByIds needs a wider permission than reading groups does.
-                Err(error) if matches!(error.advice(), Advice::FixPermissions { .. }) => self.client.group(id).await,
+                Err(error) if matches!(error.advice(), Advice::FixPermissions { .. }) => {
+                    self.client.group(id).await
+                }
                 Err(error) => Err(error),
             }
         };
@@ -117,7 +136,10 @@ impl Directory {
         ids.sort_unstable();
         ids.dedup();
         let found = self.client.objects_by_ids(&ids).await.map(|objects| {
-            objects.into_iter().map(|object| (object.id.to_ascii_lowercase(), object)).collect::<HashMap<_, _>>()
+            objects
+                .into_iter()
+                .map(|object| (object.id.to_ascii_lowercase(), object))
+                .collect::<HashMap<_, _>>()
         });
         for (id, sender) in waiting {
             let answer = match &found {
@@ -150,12 +172,19 @@ struct Cache<T> {
 
 impl<T> Default for Cache<T> {
     fn default() -> Self {
-        Self { answers: Mutex::default() }
+        Self {
+            answers: Mutex::default(),
+        }
     }
 }
 
 impl<T: Clone> Cache<T> {
-    async fn get<F, Fut>(&self, question: &str, now: DateTime<Utc>, ask: F) -> Result<Option<T>, GraphError>
+    async fn get<F, Fut>(
+        &self,
+        question: &str,
+        now: DateTime<Utc>,
+        ask: F,
+    ) -> Result<Option<T>, GraphError>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<Option<T>, GraphError>>,
@@ -163,10 +192,14 @@ impl<T: Clone> Cache<T> {
         let cell = {
             let mut answers = lock(&self.answers);
             answers.retain(|_, (at, _)| now - *at < MEMORY);
-            let (_, cell) = answers.entry(question.to_owned()).or_insert_with(|| (now, Arc::default()));
+            let (_, cell) = answers
+                .entry(question.to_owned())
+                .or_insert_with(|| (now, Arc::default()));
             Arc::clone(cell)
         };
-        let answer = cell.get_or_try_init(|| async { ask().await.map_err(Miss::Failed)?.ok_or(Miss::NotFound) }).await;
+        let answer = cell
+            .get_or_try_init(|| async { ask().await.map_err(Miss::Failed)?.ok_or(Miss::NotFound) })
+            .await;
         match answer {
             Ok(found) => Ok(Some(found.clone())),
             Err(Miss::NotFound) => Ok(None),

@@ -88,7 +88,11 @@ impl ObjectKey {
     where
         R: Resource,
     {
-        Self { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+        Self {
+            kind,
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+        }
     }
 
     /// The key as kube names an object of a kind.

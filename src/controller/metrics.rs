@@ -108,17 +108,56 @@ impl Metrics {
             writes: Family::default(),
             watch_errors: Family::default(),
             graph: Arc::default(),
-            states: Arc::new(States { clock, objects: Mutex::default(), reads: Mutex::default() }),
+            states: Arc::new(States {
+                clock,
+                objects: Mutex::default(),
+                reads: Mutex::default(),
+            }),
             registry: Mutex::new(Registry::default()),
         };
-        registry.register("reconcile", "Passes over objects, by kind and result", metrics.reconciles.clone());
-        registry.register_with_unit("reconcile_duration", "Length of a pass", Unit::Seconds, metrics.durations.clone());
-        registry.register("unreadable_objects", "Passes over objects that this version cannot read", metrics.unreadable.clone());
-        registry.register("schedule_requests", "Requests sent to change Entra", metrics.writes.clone());
-        registry.register("watch_errors", "Errors of Kubernetes watches", metrics.watch_errors.clone());
-        registry.register("graph_requests", "Calls to Graph, each item of a batch counted", metrics.graph.calls.clone());
-        registry.register_with_unit("graph_request_duration", "Time spent in calls to Graph", Unit::Seconds, metrics.graph.seconds.clone());
-        registry.register_with_unit("graph_throttle_wait", "Time spent waiting because Graph asked to", Unit::Seconds, metrics.graph.throttled.clone());
+        registry.register(
+            "reconcile",
+            "Passes over objects, by kind and result",
+            metrics.reconciles.clone(),
+        );
+        registry.register_with_unit(
+            "reconcile_duration",
+            "Length of a pass",
+            Unit::Seconds,
+            metrics.durations.clone(),
+        );
+        registry.register(
+            "unreadable_objects",
+            "Passes over objects that this version cannot read",
+            metrics.unreadable.clone(),
+        );
+        registry.register(
+            "schedule_requests",
+            "Requests sent to change Entra",
+            metrics.writes.clone(),
+        );
+        registry.register(
+            "watch_errors",
+            "Errors of Kubernetes watches",
+            metrics.watch_errors.clone(),
+        );
+        registry.register(
+            "graph_requests",
+            "Calls to Graph, each item of a batch counted",
+            metrics.graph.calls.clone(),
+        );
+        registry.register_with_unit(
+            "graph_request_duration",
+            "Time spent in calls to Graph",
+            Unit::Seconds,
+            metrics.graph.seconds.clone(),
+        );
+        registry.register_with_unit(
+            "graph_throttle_wait",
+            "Time spent waiting because Graph asked to",
+            Unit::Seconds,
+            metrics.graph.throttled.clone(),
+        );
         registry.register_collector(Box::new(StatesCollector(Arc::clone(&metrics.states))));
         *lock(&metrics.registry) = registry;
         Arc::new(metrics)
@@ -127,8 +166,12 @@ impl Metrics {
     /// A pass ended.
     pub fn reconciled(&self, kind: &'static str, ok: bool, took: Duration) {
         let result = if ok { "success" } else { "error" };
-        self.reconciles.get_or_create(&KindResult { kind, result }).inc();
-        self.durations.get_or_create(&Kind { kind }).observe(took.as_secs_f64());
+        self.reconciles
+            .get_or_create(&KindResult { kind, result })
+            .inc();
+        self.durations
+            .get_or_create(&Kind { kind })
+            .observe(took.as_secs_f64());
     }
 
     /// An object could not be read.
@@ -144,13 +187,22 @@ impl Metrics {
     /// A request was sent to change Entra.
     pub fn write(&self, kind: &'static str, action: &'static str, ok: bool) {
         let result = if ok { "accepted" } else { "refused" };
-        self.writes.get_or_create(&Write { kind, action, result }).inc();
+        self.writes
+            .get_or_create(&Write {
+                kind,
+                action,
+                result,
+            })
+            .inc();
     }
 
     /// An object's state; none when it is gone.
     pub fn object(&self, key: &ObjectKey, reason: Option<&str>) {
         // Reasons come from one enum, so this never grows: find the static spelling.
-        let spelling = reason.map(|reason| crate::api::conditions::Reason::read(reason).map_or("Unknown", crate::api::conditions::Reason::as_str));
+        let spelling = reason.map(|reason| {
+            crate::api::conditions::Reason::read(reason)
+                .map_or("Unknown", crate::api::conditions::Reason::as_str)
+        });
         match spelling {
             Some(spelling) => lock(&self.states.objects).insert(key.clone(), spelling),
             None => lock(&self.states.objects).remove(key),
@@ -165,7 +217,10 @@ impl Metrics {
     /// An observer for a tenant's Graph client.
     #[must_use]
     pub fn graph_observer(&self, tenant: &str) -> Arc<dyn GraphObserver> {
-        Arc::new(TenantObserver { tenant: tenant.to_owned(), metrics: Arc::clone(&self.graph) })
+        Arc::new(TenantObserver {
+            tenant: tenant.to_owned(),
+            metrics: Arc::clone(&self.graph),
+        })
     }
 
     /// All metrics in the OpenMetrics text format.
@@ -196,7 +251,8 @@ impl Collector for StatesCollector {
             prometheus_client::metrics::MetricType::Gauge,
         )?;
         for ((kind, reason), count) in counts {
-            ConstGauge::new(count).encode(family.encode_family(&[("kind", kind), ("reason", reason)])?)?;
+            ConstGauge::new(count)
+                .encode(family.encode_family(&[("kind", kind), ("reason", reason)])?)?;
         }
         let mut family = encoder.encode_descriptor(
             "snapshot_age",
@@ -206,7 +262,8 @@ impl Collector for StatesCollector {
         )?;
         let now = self.0.clock.now();
         for (tenant, at) in lock(&self.0.reads).iter() {
-            ConstGauge::new((now - *at).num_seconds()).encode(family.encode_family(&[("tenant", tenant.as_str())])?)?;
+            ConstGauge::new((now - *at).num_seconds())
+                .encode(family.encode_family(&[("tenant", tenant.as_str())])?)?;
         }
         Ok(())
     }
@@ -221,13 +278,23 @@ struct TenantObserver {
 impl GraphObserver for TenantObserver {
     fn call(&self, class: EndpointClass, outcome: Outcome, elapsed: Duration) {
         let tenant = self.tenant.clone();
-        let call = GraphCall { tenant: tenant.clone(), endpoint: class.as_str(), outcome: outcome.as_str() };
+        let call = GraphCall {
+            tenant: tenant.clone(),
+            endpoint: class.as_str(),
+            outcome: outcome.as_str(),
+        };
         self.metrics.calls.get_or_create(&call).inc();
-        self.metrics.seconds.get_or_create(&TenantLabel { tenant }).inc_by(elapsed.as_secs_f64());
+        self.metrics
+            .seconds
+            .get_or_create(&TenantLabel { tenant })
+            .inc_by(elapsed.as_secs_f64());
     }
 
     fn throttled(&self, waited: Duration) {
         let tenant = self.tenant.clone();
-        self.metrics.throttled.get_or_create(&TenantLabel { tenant }).inc_by(waited.as_secs_f64());
+        self.metrics
+            .throttled
+            .get_or_create(&TenantLabel { tenant })
+            .inc_by(waited.as_secs_f64());
     }
 }

@@ -79,14 +79,33 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn new<K: Grant>(grant: &K, tenant: Arc<Tenant>, resolved: ResolvedReferences) -> Self {
-        let target = Target { schedules: K::SCHEDULES, group: resolved.group_id.clone() };
-        let row = RowKey { principal: resolved.principal_id.clone(), access: grant.target().access_id };
-        Self { tenant, resolved, target, row }
+    pub(super) fn new<K: Grant>(
+        grant: &K,
+        tenant: Arc<Tenant>,
+        resolved: ResolvedReferences,
+    ) -> Self {
+        let target = Target {
+            schedules: K::SCHEDULES,
+            group: resolved.group_id.clone(),
+        };
+        let row = RowKey {
+            principal: resolved.principal_id.clone(),
+            access: grant.target().access_id,
+        };
+        Self {
+            tenant,
+            resolved,
+            target,
+            row,
+        }
     }
 
     pub(super) fn key(&self) -> NaturalKey {
-        NaturalKey { tenant: self.tenant.id.clone(), target: self.target.clone(), row: self.row.clone() }
+        NaturalKey {
+            tenant: self.tenant.id.clone(),
+            target: self.target.clone(),
+            row: self.row.clone(),
+        }
     }
 }
 
@@ -111,27 +130,50 @@ pub async fn reconcile<K: Grant>(
         Ok(grant) => reconciler.pass(grant).await,
         Err(invalid) => {
             // An object of another version of the schema: nothing can be done for it, and nothing must be done to it.
-            warn!(kind = K::KIND, namespace = invalid.metadata.namespace, name = invalid.metadata.name, error = invalid.error, "an object cannot be read");
+            warn!(
+                kind = K::KIND,
+                namespace = invalid.metadata.namespace,
+                name = invalid.metadata.name,
+                error = invalid.error,
+                "an object cannot be read"
+            );
             reconciler.context.metrics.unreadable(K::KIND);
-            reconciler.report_unreadable(guard.as_ref(), &invalid.error).await;
+            reconciler
+                .report_unreadable(guard.as_ref(), &invalid.error)
+                .await;
             Ok(())
         }
     };
-    reconciler.context.metrics.reconciled(K::KIND, outcome.is_ok(), started.elapsed());
+    reconciler
+        .context
+        .metrics
+        .reconciled(K::KIND, outcome.is_ok(), started.elapsed());
     outcome.map(|()| Action::await_change())
 }
 
 /// What to do about a pass that could not end: look again soon. The API server was told nothing, so nothing is lost.
-pub fn after_error<K: Grant>(guard: Arc<DeserializeGuard<K>>, error: &ReconcileError, reconciler: Arc<Reconciler<K>>) -> Action {
+pub fn after_error<K: Grant>(
+    guard: Arc<DeserializeGuard<K>>,
+    error: &ReconcileError,
+    reconciler: Arc<Reconciler<K>>,
+) -> Action {
     let key = ObjectKey::of(K::KIND, guard.as_ref());
-    let conflict = matches!(error, ReconcileError::Kube(kube::Error::Api(status)) if status.is_conflict());
+    let conflict =
+        matches!(error, ReconcileError::Kube(kube::Error::Api(status)) if status.is_conflict());
     if conflict {
         debug!(object = %key, "the object changed while it was looked at");
     } else {
         warn!(object = %key, %error, "a pass could not end");
     }
-    let wait = if conflict { TimeDelta::milliseconds(500) } else { TimeDelta::seconds(5) };
-    reconciler.context.wakeups.set(&key, Some(reconciler.context.clock.now() + wait));
+    let wait = if conflict {
+        TimeDelta::milliseconds(500)
+    } else {
+        TimeDelta::seconds(5)
+    };
+    reconciler
+        .context
+        .wakeups
+        .set(&key, Some(reconciler.context.clock.now() + wait));
     Action::await_change()
 }
 
@@ -163,29 +205,60 @@ impl<K: Grant> Reconciler<K> {
     }
 
     /// Steps 1 to 5.
-    async fn decide(&self, grant: &K, before: &Remembered, now: DateTime<Utc>) -> Result<Pass<K>, ReconcileError> {
+    async fn decide(
+        &self,
+        grant: &K,
+        before: &Remembered,
+        now: DateTime<Utc>,
+    ) -> Result<Pass<K>, ReconcileError> {
         let generation = grant.meta().generation.unwrap_or_default();
         let status = status_with_answer(grant, before.answer.as_ref());
-        let mut pass = Pass { grant: grant.clone(), status, wake: None, remembered: before.clone() };
+        let mut pass = Pass {
+            grant: grant.clone(),
+            status,
+            wake: None,
+            remembered: before.clone(),
+        };
         let desired = match Desired::read(grant.terms()) {
             Ok(desired) => desired,
-            Err(invalid) => return Ok(pass.say(&report::invalid(invalid.to_string()), generation, now)),
+            Err(invalid) => {
+                return Ok(pass.say(&report::invalid(invalid.to_string()), generation, now));
+            }
         };
         // 1. Resolve the tenant, and names to ids.
-        let tenant = match self.context.tenants.get(&grant.terms().tenant_ref.name).await {
+        let tenant = match self
+            .context
+            .tenants
+            .get(&grant.terms().tenant_ref.name)
+            .await
+        {
             Connection::Ready(tenant) => tenant,
             Connection::NotReady(why) => {
-                let message = format!("the EntraTenant {} is not ready: {why}", grant.terms().tenant_ref.name);
+                let message = format!(
+                    "the EntraTenant {} is not ready: {why}",
+                    grant.terms().tenant_ref.name
+                );
                 return Ok(pass.say(&report::tenant(message), generation, now));
             }
             Connection::Missing => {
-                let message = format!("there is no EntraTenant named {}", grant.terms().tenant_ref.name);
+                let message = format!(
+                    "there is no EntraTenant named {}",
+                    grant.terms().tenant_ref.name
+                );
                 return Ok(pass.say(&report::tenant(message), generation, now));
             }
         };
         let resolved = match resolve(grant, &tenant).await {
             Ok(resolved) => resolved,
-            Err(unresolved) => return Ok(unresolved_pass(pass, unresolved, unresolved_since(grant), generation, now)),
+            Err(unresolved) => {
+                return Ok(unresolved_pass(
+                    pass,
+                    unresolved,
+                    unresolved_since(grant),
+                    generation,
+                    now,
+                ));
+            }
         };
         let place = Place::new(grant, tenant, resolved);
         pass.status.resolved = Some(place.resolved.clone());
@@ -216,20 +289,38 @@ impl<K: Grant> Reconciler<K> {
             pass.wake = Some(later);
             return Ok(pass);
         }
-        let mut freshness = pass.remembered.reread_from.filter(|from| *from <= now).map_or(Freshness::OwnWrites, Freshness::Since);
+        let mut freshness = pass
+            .remembered
+            .reread_from
+            .filter(|from| *from <= now)
+            .map_or(Freshness::OwnWrites, Freshness::Since);
         let mut instance = None;
         // Each round either ends the pass or learns something that the next one needs; a plan asks at most this often.
         for _ in 0..6 {
-            self.refresh_request(&mut pass, place, &mut record, now).await;
+            self.refresh_request(&mut pass, place, &mut record, now)
+                .await;
             // 3. Observe.
-            let view = match place.tenant.snapshots.observe(&place.tenant.client, &place.target, freshness).await {
+            let view = match place
+                .tenant
+                .snapshots
+                .observe(&place.tenant.client, &place.target, freshness)
+                .await
+            {
                 Ok(view) => view,
                 Err(error) => return Ok(pass.fail(&error, generation, now)),
             };
             let rows = view.rows(&place.row);
-            let observation = Observation::Rows { rows, absence: view.absence(&place.row), instance };
+            let observation = Observation::Rows {
+                rows,
+                absence: view.absence(&place.row),
+                instance,
+            };
             // 4. Plan.
-            let Plan { decision, anchor, wake } = plan(desired, &record, &observation, now);
+            let Plan {
+                decision,
+                anchor,
+                wake,
+            } = plan(desired, &record, &observation, now);
             match decision {
                 Decision::Inquire => match inquire(&mut pass.status, place, K::SCHEDULES).await {
                     Ok(outcome) => {
@@ -241,7 +332,12 @@ impl<K: Grant> Reconciler<K> {
                 },
                 Decision::ReadInstances => {
                     let since = now - TimeDelta::seconds(5);
-                    let read = place.tenant.snapshots.in_force(&place.tenant.client, &place.target, &place.row, since);
+                    let read = place.tenant.snapshots.in_force(
+                        &place.tenant.client,
+                        &place.target,
+                        &place.row,
+                        since,
+                    );
                     match read.await {
                         Ok(present) => instance = Some(present),
                         Err(error) => return Ok(pass.fail(&error, generation, now)),
@@ -252,14 +348,21 @@ impl<K: Grant> Reconciler<K> {
                 }
                 // 5. Act.
                 Decision::Send(change, why) => {
-                    let order = Order { change: &change, why, anchor, resolved: &place.resolved };
+                    let order = Order {
+                        change: &change,
+                        why,
+                        anchor,
+                        resolved: &place.resolved,
+                    };
                     return self.act(pass, place, &order, now).await;
                 }
                 Decision::Settled(settled) => {
                     if let Some(present) = instance {
                         pass.status.instance = Some(InstanceStatus { present });
                     }
-                    return self.settled(pass, desired.mode, place, settled, anchor, &view, wake, now).await;
+                    return self
+                        .settled(pass, desired.mode, place, settled, anchor, &view, wake, now)
+                        .await;
                 }
                 Decision::Withheld(why) => {
                     pass.wake = wake;
@@ -283,7 +386,8 @@ impl<K: Grant> Reconciler<K> {
     ) -> Result<Pass<K>, ReconcileError> {
         let generation = pass.grant.meta().generation.unwrap_or_default();
         let id = Uuid::new_v4();
-        pass.grant = record_intent(&self.context, &pass.grant, &pass.status, order, id, now).await?;
+        pass.grant =
+            record_intent(&self.context, &pass.grant, &pass.status, order, id, now).await?;
         pass.status = pass.grant.status().cloned().unwrap_or_default();
         pass.remembered.answer = None;
         match send(&self.context, &place.tenant, &pass.grant, order, id).await {
@@ -295,13 +399,22 @@ impl<K: Grant> Reconciler<K> {
                     Some(Outcome::Succeeded { .. }) => {
                         // Recorded together with what the lists show: until then the intent in status says enough.
                         pass.status = pass.grant.status().cloned().unwrap_or_default();
-                        pass.remembered = Remembered { answer: Some(*answer), ..Remembered::default() };
+                        pass.remembered = Remembered {
+                            answer: Some(*answer),
+                            ..Remembered::default()
+                        };
                         pass.wake = Some(now + READ_BACK);
                         Ok(pass)
                     }
                     Some(Outcome::InProgress { .. }) => {
                         let wake = now + crate::pim::plan::POLL;
-                        Ok(wait_pass(pass, Wait::Provisioning, Some(wake), generation, now))
+                        Ok(wait_pass(
+                            pass,
+                            Wait::Provisioning,
+                            Some(wake),
+                            generation,
+                            now,
+                        ))
                     }
                     _ => {
                         let retry = sent.as_ref().and_then(crate::pim::retry::retry);
@@ -309,7 +422,11 @@ impl<K: Grant> Reconciler<K> {
                         pass.remembered = Remembered::default();
                         let wake = retry.map_or(now + READ_BACK, |retry| retry.at);
                         pass.remembered.reread_from = Some(wake);
-                        pass = pass.say(&report::refused(Some(&answer.last_request), stalled), generation, now);
+                        pass = pass.say(
+                            &report::refused(Some(&answer.last_request), stalled),
+                            generation,
+                            now,
+                        );
                         pass.wake = Some(wake);
                         Ok(pass)
                     }
@@ -318,7 +435,10 @@ impl<K: Grant> Reconciler<K> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "everything a settled grant's status is made of, gathered in one place")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "everything a settled grant's status is made of, gathered in one place"
+    )]
     async fn settled(
         &self,
         mut pass: Pass<K>,
@@ -331,14 +451,20 @@ impl<K: Grant> Reconciler<K> {
         now: DateTime<Utc>,
     ) -> Result<Pass<K>, ReconcileError> {
         let generation = pass.grant.meta().generation.unwrap_or_default();
-        let adopted = matches!(settled, Settled::Provisioned { adopted: true } | Settled::Scheduled { adopted: true });
+        let adopted = matches!(
+            settled,
+            Settled::Provisioned { adopted: true } | Settled::Scheduled { adopted: true }
+        );
         if adopted && mode == Mode::Manage {
             pass.grant = hold(&self.context, &pass.grant).await?;
             pass.status.created_via = Some(CreatedVia::Adopted);
         }
         if let Some(anchor) = anchor {
-            let mut schedule =
-                schedule_status(&anchor, &pass.grant.terms().schedule_info, pass.status.schedule.as_ref());
+            let mut schedule = schedule_status(
+                &anchor,
+                &pass.grant.terms().schedule_info,
+                pass.status.schedule.as_ref(),
+            );
             match (settled, assigned(view.rows(&place.row))) {
                 (Settled::Expired { .. }, _) => {
                     schedule.id = None;
@@ -353,7 +479,12 @@ impl<K: Grant> Reconciler<K> {
             }
             pass.status.schedule = Some(schedule);
         }
-        if let Some(last) = pass.status.last_request.as_mut().filter(|last| last.error.is_some() || last.failures.is_some()) {
+        if let Some(last) = pass
+            .status
+            .last_request
+            .as_mut()
+            .filter(|last| last.error.is_some() || last.failures.is_some())
+        {
             // What failed on the way is over: the next failure begins a run of its own.
             last.failures = None;
             last.failing_since = None;
@@ -362,7 +493,11 @@ impl<K: Grant> Reconciler<K> {
             crate::api::references::AccessId::Member => "member",
             crate::api::references::AccessId::Owner => "owner",
         };
-        let subject = Subject { names: &place.resolved, schedules: K::SCHEDULES, access };
+        let subject = Subject {
+            names: &place.resolved,
+            schedules: K::SCHEDULES,
+            access,
+        };
         let report = report::settled(settled, mode, anchor.as_ref(), &subject);
         pass.remembered = Remembered::default();
         pass = pass.say(&report, generation, now);
@@ -371,9 +506,19 @@ impl<K: Grant> Reconciler<K> {
     }
 
     /// Asks what became of a request that Entra was still working on.
-    async fn refresh_request(&self, pass: &mut Pass<K>, place: &Place, record: &mut Record, now: DateTime<Utc>) {
+    async fn refresh_request(
+        &self,
+        pass: &mut Pass<K>,
+        place: &Place,
+        record: &mut Record,
+        now: DateTime<Utc>,
+    ) {
         let due = pass.remembered.reread_from.is_none_or(|from| from <= now);
-        let Some(Outcome::InProgress { id }) = record.last.as_ref().map(|last| last.outcome.clone()) else { return };
+        let Some(Outcome::InProgress { id }) =
+            record.last.as_ref().map(|last| last.outcome.clone())
+        else {
+            return;
+        };
         if !due {
             return;
         }
@@ -385,7 +530,8 @@ impl<K: Grant> Reconciler<K> {
                 Some(request) => {
                     let failed = request.state() == RequestState::Failed;
                     if request.state() == RequestState::Succeeded
-                        && let (Some(schedule), Some(id)) = (&mut pass.status.schedule, request.target_schedule_id)
+                        && let (Some(schedule), Some(id)) =
+                            (&mut pass.status.schedule, request.target_schedule_id)
                     {
                         schedule.id = Some(id);
                     }
@@ -398,7 +544,10 @@ impl<K: Grant> Reconciler<K> {
                 // Entra has forgotten it, so it is long over; the lists say how it ended.
                 None => last.status = Some("Provisioned".to_owned()),
             }
-            *record = self::record(&pass.status, pass.grant.meta().generation.unwrap_or_default());
+            *record = self::record(
+                &pass.status,
+                pass.grant.meta().generation.unwrap_or_default(),
+            );
         }
     }
 
@@ -407,7 +556,12 @@ impl<K: Grant> Reconciler<K> {
         let claim = claim_of(grant);
         let key = place.key();
         self.context.registry.claim(&key, claim.clone());
-        self.context.registry.others(&key, &claim.uid).into_iter().find(|other| *other < claim && self.context.is_alive(other)).map(|other| other.object)
+        self.context
+            .registry
+            .others(&key, &claim.uid)
+            .into_iter()
+            .find(|other| *other < claim && self.context.is_alive(other))
+            .map(|other| other.object)
     }
 
     /// Enters the claims of all objects whose ids are pinned, before the first pass: after a restart the order of
@@ -418,11 +572,22 @@ impl<K: Grant> Reconciler<K> {
             let _ = self.store.wait_until_ready().await;
             for guard in self.store.state() {
                 if let Ok(grant) = &guard.0
-                    && let Some(resolved) = grant.status().and_then(|status| status.resolved.clone())
+                    && let Some(resolved) =
+                        grant.status().and_then(|status| status.resolved.clone())
                 {
-                    let target = Target { schedules: K::SCHEDULES, group: resolved.group_id };
-                    let row = RowKey { principal: resolved.principal_id, access: grant.target().access_id };
-                    let key = NaturalKey { tenant: resolved.tenant_id, target, row };
+                    let target = Target {
+                        schedules: K::SCHEDULES,
+                        group: resolved.group_id,
+                    };
+                    let row = RowKey {
+                        principal: resolved.principal_id,
+                        access: grant.target().access_id,
+                    };
+                    let key = NaturalKey {
+                        tenant: resolved.tenant_id,
+                        target,
+                        row,
+                    };
                     self.context.registry.claim(&key, claim_of(grant));
                 }
             }
@@ -435,28 +600,42 @@ impl<K: Grant> Reconciler<K> {
         let Pass { grant, status, .. } = pass;
         let key = ObjectKey::of(K::KIND, &grant);
         let ready = find_condition(&status, ConditionType::Ready).cloned();
-        self.context.metrics.object(&key, ready.as_ref().map(|ready| ready.reason.as_str()));
+        self.context
+            .metrics
+            .object(&key, ready.as_ref().map(|ready| ready.reason.as_str()));
         if grant.status() == Some(&status) {
             return Ok(());
         }
-        let before = grant.status().and_then(|status| find_condition(status, ConditionType::Ready)).cloned();
+        let before = grant
+            .status()
+            .and_then(|status| find_condition(status, ConditionType::Ready))
+            .cloned();
         write_status(&self.context, &grant, status).await?;
         if let Some(ready) = ready
-            && before.is_none_or(|before| before.reason != ready.reason || before.status != ready.status)
+            && before
+                .is_none_or(|before| before.reason != ready.reason || before.status != ready.status)
         {
             let type_ = match ready.status.as_str() {
                 "True" => kube::runtime::events::EventType::Normal,
                 _ => kube::runtime::events::EventType::Warning,
             };
-            self.context.events.publish(&grant, type_, &ready.reason, "Reconcile", ready.message).await;
+            self.context
+                .events
+                .publish(&grant, type_, &ready.reason, "Reconcile", ready.message)
+                .await;
         }
         Ok(())
     }
 
     async fn report_unreadable(&self, guard: &DeserializeGuard<K>, error: &str) {
-        let note = format!("this object cannot be read by this version of the operator and is left alone: {error}");
+        let note = format!(
+            "this object cannot be read by this version of the operator and is left alone: {error}"
+        );
         let type_ = kube::runtime::events::EventType::Warning;
-        self.context.events.publish(guard, type_, Reason::InvalidSpec.as_str(), "Read", note).await;
+        self.context
+            .events
+            .publish(guard, type_, Reason::InvalidSpec.as_str(), "Read", note)
+            .await;
     }
 }
 
@@ -550,18 +729,40 @@ pub(super) async fn inquire(
     place: &Place,
     schedules: crate::graph::ScheduleKind,
 ) -> Result<Outcome, GraphError> {
-    let Some(last) = &mut status.last_request else { return Ok(Outcome::NeverSent) };
-    let (group, principal) = (place.resolved.group_id.as_str(), place.resolved.principal_id.as_str());
-    let requests = place.tenant.client.group_requests(schedules, group, principal).await?;
+    let Some(last) = &mut status.last_request else {
+        return Ok(Outcome::NeverSent);
+    };
+    let (group, principal) = (
+        place.resolved.group_id.as_str(),
+        place.resolved.principal_id.as_str(),
+    );
+    let requests = place
+        .tenant
+        .client
+        .group_requests(schedules, group, principal)
+        .await?;
     let mark = format!("request={}", last.client_request_id);
-    let ours = requests.into_iter().find(|request| request.justification.as_deref().is_some_and(|text| text.contains(&mark)));
-    let Some(request) = ours else { return Ok(Outcome::NeverSent) };
+    let ours = requests.into_iter().find(|request| {
+        request
+            .justification
+            .as_deref()
+            .is_some_and(|text| text.contains(&mark))
+    });
+    let Some(request) = ours else {
+        return Ok(Outcome::NeverSent);
+    };
     let outcome = match request.state() {
-        RequestState::Succeeded => Outcome::Succeeded { id: request.id.clone() },
-        RequestState::InProgress => Outcome::InProgress { id: request.id.clone() },
+        RequestState::Succeeded => Outcome::Succeeded {
+            id: request.id.clone(),
+        },
+        RequestState::InProgress => Outcome::InProgress {
+            id: request.id.clone(),
+        },
         RequestState::Failed => Outcome::Failed,
     };
-    if let (Outcome::Succeeded { .. }, Some(schedule), Some(id)) = (&outcome, &mut status.schedule, request.target_schedule_id) {
+    if let (Outcome::Succeeded { .. }, Some(schedule), Some(id)) =
+        (&outcome, &mut status.schedule, request.target_schedule_id)
+    {
         schedule.id = Some(id);
     }
     last.id = Some(request.id);
@@ -570,11 +771,22 @@ pub(super) async fn inquire(
 }
 
 fn claim_of<K: Grant>(grant: &K) -> Claim {
-    let created = grant.creation_timestamp().and_then(|time| DateTime::from_timestamp(time.0.as_second(), 0));
-    Claim { created: created.unwrap_or_default(), uid: grant.uid().unwrap_or_default(), object: ObjectKey::of(K::KIND, grant) }
+    let created = grant
+        .creation_timestamp()
+        .and_then(|time| DateTime::from_timestamp(time.0.as_second(), 0));
+    Claim {
+        created: created.unwrap_or_default(),
+        uid: grant.uid().unwrap_or_default(),
+        object: ObjectKey::of(K::KIND, grant),
+    }
 }
 
 /// Whether the object is held by our finalizer.
 pub(super) fn is_held<K: Resource>(grant: &K) -> bool {
-    grant.meta().finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
+    grant
+        .meta()
+        .finalizers
+        .iter()
+        .flatten()
+        .any(|finalizer| finalizer == FINALIZER)
 }

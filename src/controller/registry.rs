@@ -43,7 +43,12 @@ impl Registry {
     pub fn claim(&self, key: &NaturalKey, claim: Claim) {
         let mut claims = lock(&self.claims);
         if let Some(earlier) = claims.by_object.get(&claim.object).cloned() {
-            if earlier == *key && claims.by_key.get(key).is_some_and(|held| held.contains(&claim)) {
+            if earlier == *key
+                && claims
+                    .by_key
+                    .get(key)
+                    .is_some_and(|held| held.contains(&claim))
+            {
                 return;
             }
             claims.remove(&earlier, &claim.object);
@@ -55,17 +60,31 @@ impl Registry {
     /// Gives up an object's claim; says who else claims the key.
     pub fn release(&self, object: &ObjectKey) -> Vec<ObjectKey> {
         let mut claims = lock(&self.claims);
-        let Some(key) = claims.by_object.remove(object) else { return Vec::new() };
+        let Some(key) = claims.by_object.remove(object) else {
+            return Vec::new();
+        };
         claims.remove(&key, object);
-        claims.by_key.get(&key).into_iter().flatten().map(|claim| claim.object.clone()).collect()
+        claims
+            .by_key
+            .get(&key)
+            .into_iter()
+            .flatten()
+            .map(|claim| claim.object.clone())
+            .collect()
     }
 
     /// The other claims to a key, oldest first.
     #[must_use]
     pub fn others(&self, key: &NaturalKey, uid: &str) -> Vec<Claim> {
         let claims = lock(&self.claims);
-        let mut others: Vec<Claim> =
-            claims.by_key.get(key).into_iter().flatten().filter(|claim| claim.uid != uid).cloned().collect();
+        let mut others: Vec<Claim> = claims
+            .by_key
+            .get(key)
+            .into_iter()
+            .flatten()
+            .filter(|claim| claim.uid != uid)
+            .cloned()
+            .collect();
         others.sort();
         others
     }
@@ -73,20 +92,36 @@ impl Registry {
     /// The objects that claim a key.
     #[must_use]
     pub fn claimants(&self, key: &NaturalKey) -> Vec<ObjectKey> {
-        lock(&self.claims).by_key.get(key).into_iter().flatten().map(|claim| claim.object.clone()).collect()
+        lock(&self.claims)
+            .by_key
+            .get(key)
+            .into_iter()
+            .flatten()
+            .map(|claim| claim.object.clone())
+            .collect()
     }
 
     /// Every target that is declared in a tenant.
     #[must_use]
     pub fn targets(&self, tenant: &Guid) -> HashSet<Target> {
         let claims = lock(&self.claims);
-        claims.by_key.keys().filter(|key| key.tenant == *tenant).map(|key| key.target.clone()).collect()
+        claims
+            .by_key
+            .keys()
+            .filter(|key| key.tenant == *tenant)
+            .map(|key| key.target.clone())
+            .collect()
     }
 
     /// Every object with a claim.
     #[must_use]
     pub fn objects(&self) -> Vec<Claim> {
-        lock(&self.claims).by_key.values().flatten().cloned().collect()
+        lock(&self.claims)
+            .by_key
+            .values()
+            .flatten()
+            .cloned()
+            .collect()
     }
 }
 
@@ -109,8 +144,14 @@ mod tests {
     fn key() -> NaturalKey {
         NaturalKey {
             tenant: Guid::new("t"),
-            target: Target { schedules: ScheduleKind::Eligibility, group: Guid::new("g") },
-            row: RowKey { principal: Guid::new("p"), access: AccessId::Member },
+            target: Target {
+                schedules: ScheduleKind::Eligibility,
+                group: Guid::new("g"),
+            },
+            row: RowKey {
+                principal: Guid::new("p"),
+                access: AccessId::Member,
+            },
         }
     }
 
@@ -118,7 +159,11 @@ mod tests {
         Claim {
             created: DateTime::from_timestamp(second, 0).expect("a time"),
             uid: format!("uid-{name}"),
-            object: ObjectKey { kind: "GroupEligibility", namespace: "ns".into(), name: name.into() },
+            object: ObjectKey {
+                kind: "GroupEligibility",
+                namespace: "ns".into(),
+                name: name.into(),
+            },
         }
     }
 
@@ -128,7 +173,10 @@ mod tests {
         registry.claim(&key(), claim("young", 20));
         registry.claim(&key(), claim("old", 10));
         assert_eq!(registry.others(&key(), "uid-young"), vec![claim("old", 10)]);
-        assert_eq!(registry.release(&claim("old", 10).object), vec![claim("young", 20).object]);
+        assert_eq!(
+            registry.release(&claim("old", 10).object),
+            vec![claim("young", 20).object]
+        );
         assert!(registry.others(&key(), "uid-young").is_empty());
     }
 
@@ -136,7 +184,10 @@ mod tests {
     fn a_recreated_object_replaces_its_own_claim() {
         let registry = Registry::default();
         registry.claim(&key(), claim("one", 10));
-        let again = Claim { uid: "uid-again".into(), ..claim("one", 30) };
+        let again = Claim {
+            uid: "uid-again".into(),
+            ..claim("one", 30)
+        };
         registry.claim(&key(), again.clone());
         assert_eq!(registry.objects(), vec![again]);
     }

@@ -36,7 +36,12 @@ pub struct Report {
 
 impl Report {
     fn of(ready: Verdict) -> Self {
-        Self { ready, stalled: false, in_sync: None, references: None }
+        Self {
+            ready,
+            stalled: false,
+            in_sync: None,
+            references: None,
+        }
     }
 
     fn stalled(mut self, stalled: bool) -> Self {
@@ -85,14 +90,26 @@ impl Subject<'_> {
             ScheduleKind::Eligibility => "eligible",
             ScheduleKind::Assignment => "active",
         };
-        let ResolvedReferences { principal_name, target_name, .. } = self.names;
-        format!("{principal_name} is {manner} as {} of {target_name}", self.access)
+        let ResolvedReferences {
+            principal_name,
+            target_name,
+            ..
+        } = self.names;
+        format!(
+            "{principal_name} is {manner} as {} of {target_name}",
+            self.access
+        )
     }
 }
 
 /// Entra agrees.
 #[must_use]
-pub fn settled(settled: Settled, mode: Mode, anchor: Option<&Anchor>, subject: &Subject<'_>) -> Report {
+pub fn settled(
+    settled: Settled,
+    mode: Mode,
+    anchor: Option<&Anchor>,
+    subject: &Subject<'_>,
+) -> Report {
     let window = anchor.map(|anchor| anchor.window);
     let until = match window.map(|window| window.end.instant()) {
         Some(Some(end)) => format!(" until {}", instant_text(end)),
@@ -104,27 +121,41 @@ pub fn settled(settled: Settled, mode: Mode, anchor: Option<&Anchor>, subject: &
     let (reason, message) = match settled {
         Settled::Provisioned { .. } => (Reason::Provisioned, format!("{sentence}{until}")),
         Settled::Scheduled { .. } => {
-            let from = window.map(|window| format!(" from {}", instant_text(window.start))).unwrap_or_default();
+            let from = window
+                .map(|window| format!(" from {}", instant_text(window.start)))
+                .unwrap_or_default();
             (Reason::Scheduled, format!("{sentence}{from}{until}"))
         }
         Settled::Expired { regranted } => {
             in_sync = !regranted;
-            let end = window.map(|window| end_text(window.end)).unwrap_or_default();
+            let end = window
+                .map(|window| end_text(window.end))
+                .unwrap_or_default();
             let tail = if regranted {
                 "; Entra lists the same access again, granted by someone else, which this object does not manage"
             } else {
                 ""
             };
-            (Reason::Expired, format!("the window ended at {end}; edit `scheduleInfo` to grant it again{tail}"))
+            (
+                Reason::Expired,
+                format!("the window ended at {end}; edit `scheduleInfo` to grant it again{tail}"),
+            )
         }
     };
     let (reason, message) = match mode {
         Mode::Manage => (reason, message),
         Mode::Observe => (Reason::Observed, format!("observed only: {message}")),
-        Mode::Suspended => (Reason::Suspended, format!("suspended, and nothing is to be done: {message}")),
+        Mode::Suspended => (
+            Reason::Suspended,
+            format!("suspended, and nothing is to be done: {message}"),
+        ),
     };
     let mut report = Report::of(Verdict::yes(reason, message.clone()));
-    report.in_sync = Some(Verdict { status: Some(in_sync), reason, message });
+    report.in_sync = Some(Verdict {
+        status: Some(in_sync),
+        reason,
+        message,
+    });
     report
 }
 
@@ -145,7 +176,10 @@ fn difference(why: Why) -> &'static str {
 pub fn withheld(why: Why, mode: Mode) -> Report {
     let difference = difference(why);
     let ready = match mode {
-        Mode::Suspended => Verdict::no(Reason::Suspended, format!("{difference}; nothing is written while `suspend` is true")),
+        Mode::Suspended => Verdict::no(
+            Reason::Suspended,
+            format!("{difference}; nothing is written while `suspend` is true"),
+        ),
         _ => Verdict::no(
             Reason::Drifted,
             format!("{difference}; nothing is written because `managementPolicy` is Observe"),
@@ -161,7 +195,11 @@ pub fn sending(action: &str, why: Why) -> Report {
         Why::Removed | Why::Altered | Why::Outlived => Reason::Drifted,
         _ => Reason::PendingProvisioning,
     };
-    Report::of(Verdict::no(reason, format!("{}; sending {action} to Entra", difference(why)))).differing()
+    Report::of(Verdict::no(
+        reason,
+        format!("{}; sending {action} to Entra", difference(why)),
+    ))
+    .differing()
 }
 
 /// A plan waits.
@@ -202,21 +240,27 @@ pub fn waiting(wait: Wait, last: Option<&LastRequest>) -> Report {
 pub fn refused(last: Option<&LastRequest>, stalled: bool) -> Report {
     let action = last.map_or("the request", |last| last.action.as_str());
     let code = last.and_then(|last| last.error.as_deref());
-    let sentence = last.and_then(|last| last.message.clone()).unwrap_or_else(|| match code {
-        Some(code) => format!("Graph refused {action} ({code})"),
-        None => format!("Entra took {action} and failed to carry it out; it is tried again"),
-    });
+    let sentence = last
+        .and_then(|last| last.message.clone())
+        .unwrap_or_else(|| match code {
+            Some(code) => format!("Graph refused {action} ({code})"),
+            None => format!("Entra took {action} and failed to carry it out; it is tried again"),
+        });
     let reason = match code.map(refusal) {
         Some(Refusal::Policy) => Reason::PolicyRejected,
         Some(Refusal::Permission) => Reason::PermissionDenied,
         Some(Refusal::MinimumDuration) => Reason::AwaitingMinimumDuration,
         Some(Refusal::Pending) => Reason::PendingProvisioning,
         Some(Refusal::Exists | Refusal::DoesNotExist) => Reason::AwaitingReplication,
-        Some(Refusal::NotReplicated) if code == Some("SubjectNotFound") => Reason::PrincipalNotFound,
+        Some(Refusal::NotReplicated) if code == Some("SubjectNotFound") => {
+            Reason::PrincipalNotFound
+        }
         Some(Refusal::NotReplicated) => Reason::TargetNotFound,
         Some(Refusal::NotCancellable | Refusal::Other) | None => Reason::RequestFailed,
     };
-    Report::of(Verdict::no(reason, sentence)).stalled(stalled).differing()
+    Report::of(Verdict::no(reason, sentence))
+        .stalled(stalled)
+        .differing()
 }
 
 /// A reference leads nowhere.
@@ -258,7 +302,8 @@ pub fn invalid(message: String) -> Report {
 /// An older object declares the same.
 #[must_use]
 pub fn conflict(winner: &str) -> Report {
-    let message = format!("{winner}, created earlier, declares the same grant; delete one of the two");
+    let message =
+        format!("{winner}, created earlier, declares the same grant; delete one of the two");
     Report::of(Verdict::no(Reason::Conflict, message)).stalled(true)
 }
 
@@ -271,7 +316,13 @@ pub fn deletion_held(reason: Reason, message: String, stalled: bool) -> Report {
 /// The references resolved.
 #[must_use]
 pub fn resolved(names: &ResolvedReferences) -> Verdict {
-    Verdict::yes(Reason::Provisioned, format!("{} and {} were found", names.principal_name, names.target_name))
+    Verdict::yes(
+        Reason::Provisioned,
+        format!(
+            "{} and {} were found",
+            names.principal_name, names.target_name
+        ),
+    )
 }
 
 impl Unresolved {
@@ -279,7 +330,11 @@ impl Unresolved {
     #[must_use]
     pub fn report(self, stalled: bool) -> Report {
         match self {
-            Self::Wrong { reason, message, may_appear } => unresolved(reason, message, stalled || !may_appear),
+            Self::Wrong {
+                reason,
+                message,
+                may_appear,
+            } => unresolved(reason, message, stalled || !may_appear),
             Self::Failed(error) => failed(&error),
         }
     }

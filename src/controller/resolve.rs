@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    api::{conditions::Reason, guid::Guid, references::GroupRef, references::PrincipalRef, status::ResolvedReferences},
+    api::{
+        conditions::Reason, guid::Guid, references::GroupRef, references::PrincipalRef,
+        status::ResolvedReferences,
+    },
     graph::{GraphError, GroupObject},
 };
 
@@ -35,41 +38,83 @@ impl From<GraphError> for Unresolved {
 ///
 /// # Errors
 /// [`Unresolved`] when a name is missing, ambiguous or unusable, or the directory could not be asked.
-pub async fn resolve<K: Grant>(grant: &K, tenant: &Arc<Tenant>) -> Result<ResolvedReferences, Unresolved> {
+pub async fn resolve<K: Grant>(
+    grant: &K,
+    tenant: &Arc<Tenant>,
+) -> Result<ResolvedReferences, Unresolved> {
     if let Some(pinned) = grant.status().and_then(|status| status.resolved.as_ref())
         && pinned.tenant_id == tenant.id
     {
         return Ok(pinned.clone());
     }
-    let (group, principal) =
-        tokio::join!(group(&grant.target().group, tenant), principal(&grant.terms().principal, tenant));
+    let (group, principal) = tokio::join!(
+        group(&grant.target().group, tenant),
+        principal(&grant.terms().principal, tenant)
+    );
     let (group_id, target_name) = group?;
     let (principal_id, principal_name) = principal?;
-    Ok(ResolvedReferences { tenant_id: tenant.id.clone(), group_id, principal_id, target_name, principal_name })
+    Ok(ResolvedReferences {
+        tenant_id: tenant.id.clone(),
+        group_id,
+        principal_id,
+        target_name,
+        principal_name,
+    })
 }
 
 async fn group(reference: &GroupRef, tenant: &Arc<Tenant>) -> Result<(Guid, String), Unresolved> {
-    let wrong = |reason, message, may_appear| Err(Unresolved::Wrong { reason, message, may_appear });
+    let wrong = |reason, message, may_appear| {
+        Err(Unresolved::Wrong {
+            reason,
+            message,
+            may_appear,
+        })
+    };
     let found = match (&reference.id, &reference.display_name) {
         (Some(id), _) => match tenant.directory.group(id.as_str()).await? {
             Some(group) => group,
-            None => return wrong(Reason::TargetNotFound, format!("there is no group with the id {id} in the tenant"), true),
+            None => {
+                return wrong(
+                    Reason::TargetNotFound,
+                    format!("there is no group with the id {id} in the tenant"),
+                    true,
+                );
+            }
         },
         (None, Some(name)) => match one(tenant.directory.groups_named(name).await?) {
             Ok(group) => group,
             Err(0) => {
-                return wrong(Reason::TargetNotFound, format!("there is no group named \"{name}\" in the tenant"), true);
+                return wrong(
+                    Reason::TargetNotFound,
+                    format!("there is no group named \"{name}\" in the tenant"),
+                    true,
+                );
             }
             Err(several) => {
-                let message = format!("{several} groups are named \"{name}\"; write `group.id` instead of `displayName`");
+                let message = format!(
+                    "{several} groups are named \"{name}\"; write `group.id` instead of `displayName`"
+                );
                 return wrong(Reason::Ambiguous, message, false);
             }
         },
-        (None, None) => return wrong(Reason::InvalidSpec, "`group` must set `id` or `displayName`".to_owned(), false),
+        (None, None) => {
+            return wrong(
+                Reason::InvalidSpec,
+                "`group` must set `id` or `displayName`".to_owned(),
+                false,
+            );
+        }
     };
-    let name = found.display_name.clone().unwrap_or_else(|| found.id.clone());
+    let name = found
+        .display_name
+        .clone()
+        .unwrap_or_else(|| found.id.clone());
     if let Some(why) = unsupported(&found) {
-        return wrong(Reason::TargetNotFound, format!("PIM does not support the group {name}: {why}"), false);
+        return wrong(
+            Reason::TargetNotFound,
+            format!("PIM does not support the group {name}: {why}"),
+            false,
+        );
     }
     Ok((Guid::new(&found.id), name))
 }
@@ -85,15 +130,26 @@ fn unsupported(group: &GroupObject) -> Option<&'static str> {
     }
 }
 
-async fn principal(reference: &PrincipalRef, tenant: &Arc<Tenant>) -> Result<(Guid, String), Unresolved> {
+async fn principal(
+    reference: &PrincipalRef,
+    tenant: &Arc<Tenant>,
+) -> Result<(Guid, String), Unresolved> {
     let missing = |message| {
-        Err(Unresolved::Wrong { reason: Reason::PrincipalNotFound, message, may_appear: true })
+        Err(Unresolved::Wrong {
+            reason: Reason::PrincipalNotFound,
+            message,
+            may_appear: true,
+        })
     };
     let directory = &tenant.directory;
     let found = if let Some(id) = &reference.id {
         match directory.object(id.as_str()).await {
             Ok(Some(object)) => object,
-            Ok(None) => return missing(format!("there is no user, group or service principal with the id {id} in the tenant")),
+            Ok(None) => {
+                return missing(format!(
+                    "there is no user, group or service principal with the id {id} in the tenant"
+                ));
+            }
             // The id is all that a grant needs; without the permission to read names, it stands for itself.
             Err(error) if matches!(error.advice(), crate::graph::Advice::FixPermissions { .. }) => {
                 return Ok((id.clone(), id.to_string()));
@@ -108,7 +164,11 @@ async fn principal(reference: &PrincipalRef, tenant: &Arc<Tenant>) -> Result<(Gu
     } else if let Some(app_id) = &reference.service_principal_app_id {
         match directory.service_principal(app_id.as_str()).await? {
             Some(found) => found,
-            None => return missing(format!("there is no service principal of the application {app_id} in the tenant")),
+            None => {
+                return missing(format!(
+                    "there is no service principal of the application {app_id} in the tenant"
+                ));
+            }
         }
     } else if let Some(name) = &reference.group_display_name {
         return match one(directory.groups_named(name).await?) {
@@ -116,7 +176,9 @@ async fn principal(reference: &PrincipalRef, tenant: &Arc<Tenant>) -> Result<(Gu
             Err(0) => missing(format!("there is no group named \"{name}\" in the tenant")),
             Err(several) => Err(Unresolved::Wrong {
                 reason: Reason::Ambiguous,
-                message: format!("{several} groups are named \"{name}\"; write `principal.id` instead of `groupDisplayName`"),
+                message: format!(
+                    "{several} groups are named \"{name}\"; write `principal.id` instead of `groupDisplayName`"
+                ),
                 may_appear: false,
             }),
         };
@@ -127,7 +189,10 @@ async fn principal(reference: &PrincipalRef, tenant: &Arc<Tenant>) -> Result<(Gu
             may_appear: false,
         });
     };
-    let name = found.user_principal_name.or(found.display_name).unwrap_or_else(|| found.id.clone());
+    let name = found
+        .user_principal_name
+        .or(found.display_name)
+        .unwrap_or_else(|| found.id.clone());
     Ok((Guid::new(&found.id), name))
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::{Stream, StreamExt, TryStreamExt, future::BoxFuture};
-use k8s_controller::leader_election::LeaderElection;
+use k8s_controller::LeaderElection;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -77,12 +77,32 @@ impl Operator {
         let metrics = Metrics::new(Arc::clone(&self.clock));
         let readiness = Readiness::default();
         let mut server = None;
-        let Self { client, namespace, watch_namespace, clock, listener, identity } = self;
+        let Self {
+            client,
+            namespace,
+            watch_namespace,
+            clock,
+            listener,
+            identity,
+        } = self;
         if let Some(listener) = listener {
-            server = Some(tokio::spawn(serve(listener, Arc::clone(&metrics), readiness.clone(), stop.clone())));
+            server = Some(tokio::spawn(serve(
+                listener,
+                Arc::clone(&metrics),
+                readiness.clone(),
+                stop.clone(),
+            )));
         }
         let instance = identity.clone();
-        let parts = Parts { client: client.clone(), namespace: namespace.clone(), watch_namespace, clock, metrics, readiness: readiness.clone(), instance };
+        let parts = Parts {
+            client: client.clone(),
+            namespace: namespace.clone(),
+            watch_namespace,
+            clock,
+            metrics,
+            readiness: readiness.clone(),
+            instance,
+        };
         let outcome = match identity {
             None => {
                 controllers(parts, stop.clone()).await;
@@ -127,13 +147,25 @@ struct Parts {
 }
 
 async fn controllers(parts: Parts, stop: CancellationToken) {
-    let Parts { client, namespace, watch_namespace, clock, metrics, readiness, instance } = parts;
+    let Parts {
+        client,
+        namespace,
+        watch_namespace,
+        clock,
+        metrics,
+        readiness,
+        instance,
+    } = parts;
     let (tenant_store, tenant_writer) = reflector::store::<EntraTenant>();
-    let (eligibility_store, eligibility_writer) = reflector::store::<DeserializeGuard<GroupEligibility>>();
-    let (assignment_store, assignment_writer) = reflector::store::<DeserializeGuard<GroupAssignment>>();
+    let (eligibility_store, eligibility_writer) =
+        reflector::store::<DeserializeGuard<GroupEligibility>>();
+    let (assignment_store, assignment_writer) =
+        reflector::store::<DeserializeGuard<GroupAssignment>>();
     let wakeups = Arc::new(Wakeups::new(Arc::clone(&clock)));
-    let kinds: Vec<Arc<dyn Objects>> =
-        vec![Arc::new(StoredObjects(eligibility_store.clone())), Arc::new(StoredObjects(assignment_store.clone()))];
+    let kinds: Vec<Arc<dyn Objects>> = vec![
+        Arc::new(StoredObjects(eligibility_store.clone())),
+        Arc::new(StoredObjects(assignment_store.clone())),
+    ];
     let context = Arc::new(Context {
         client: client.clone(),
         namespace,
@@ -147,17 +179,37 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     });
     let timers = tokio::spawn(async move { wakeups.run().await });
     let is_ready = {
-        let (one, two, three) = (tenant_store.clone(), eligibility_store.clone(), assignment_store.clone());
+        let (one, two, three) = (
+            tenant_store.clone(),
+            eligibility_store.clone(),
+            assignment_store.clone(),
+        );
         async move {
-            let all = tokio::join!(one.wait_until_ready(), two.wait_until_ready(), three.wait_until_ready());
+            let all = tokio::join!(
+                one.wait_until_ready(),
+                two.wait_until_ready(),
+                three.wait_until_ready()
+            );
             readiness.set(all.0.is_ok() && all.1.is_ok() && all.2.is_ok());
             info!("the operator is ready");
             std::future::pending::<()>().await;
         }
     };
     let tenants = tenant_controller(&context, tenant_store, tenant_writer, &stop);
-    let eligibilities = grant_controller(&context, watch_namespace.as_deref(), eligibility_store, eligibility_writer, &stop);
-    let assignments = grant_controller(&context, watch_namespace.as_deref(), assignment_store, assignment_writer, &stop);
+    let eligibilities = grant_controller(
+        &context,
+        watch_namespace.as_deref(),
+        eligibility_store,
+        eligibility_writer,
+        &stop,
+    );
+    let assignments = grant_controller(
+        &context,
+        watch_namespace.as_deref(),
+        assignment_store,
+        assignment_writer,
+        &stop,
+    );
     tokio::select! {
         _ = async { tokio::join!(tenants, eligibilities, assignments) } => {}
         () = is_ready => {}
@@ -177,16 +229,29 @@ fn tenant_controller(
         gone.tenants.forget(&tenant.name_any());
         gone.trigger_grants_of(&tenant.name_any());
     };
-    let stream = watch(api, writer, "EntraTenant", context, on_delete)
-        .predicate_filter(predicates::generation.combine(predicates::annotations), PredicateConfig::default());
-    let secrets = Api::<PartialObjectMeta<Secret>>::namespaced(context.client.clone(), &context.namespace);
+    let stream = watch(api, writer, "EntraTenant", context, on_delete).predicate_filter(
+        predicates::generation.combine(predicates::annotations),
+        PredicateConfig::default(),
+    );
+    let secrets =
+        Api::<PartialObjectMeta<Secret>>::namespaced(context.client.clone(), &context.namespace);
     let tenants = store.clone();
     let users_of = move |secret: PartialObjectMeta<Secret>| {
         let name = secret.name_any();
         let uses = move |tenant: &EntraTenant| {
-            tenant.spec.credential.client_secret.as_ref().is_some_and(|credential| credential.secret_ref.name == name)
+            tenant
+                .spec
+                .credential
+                .client_secret
+                .as_ref()
+                .is_some_and(|credential| credential.secret_ref.name == name)
         };
-        tenants.state().into_iter().filter(|tenant| uses(tenant)).map(|tenant| ObjectRef::from_obj(tenant.as_ref())).collect::<Vec<_>>()
+        tenants
+            .state()
+            .into_iter()
+            .filter(|tenant| uses(tenant))
+            .map(|tenant| ObjectRef::from_obj(tenant.as_ref()))
+            .collect::<Vec<_>>()
     };
     let run = Controller::for_stream(stream, store)
         .watches(secrets, watcher::Config::default(), users_of)
@@ -222,10 +287,18 @@ fn grant_controller<K: Grant>(
             gone.wakeups.trigger(&other);
         }
     };
-    let stream = watch(api, writer, K::KIND, context, on_delete)
-        .predicate_filter(predicates::generation.combine(predicates::annotations), PredicateConfig::default());
-    let triggers = UnboundedReceiverStream::new(context.wakeups.triggers(K::KIND)).map(|key: ObjectKey| key.object_ref());
-    let reconciler = Arc::new(Reconciler { context: Arc::clone(context), store: store.clone(), memory: Memory::default(), primed: OnceCell::new() });
+    let stream = watch(api, writer, K::KIND, context, on_delete).predicate_filter(
+        predicates::generation.combine(predicates::annotations),
+        PredicateConfig::default(),
+    );
+    let triggers = UnboundedReceiverStream::new(context.wakeups.triggers(K::KIND))
+        .map(|key: ObjectKey| key.object_ref());
+    let reconciler = Arc::new(Reconciler {
+        context: Arc::clone(context),
+        store: store.clone(),
+        memory: Memory::default(),
+        primed: OnceCell::new(),
+    });
     let run = Controller::for_stream(stream, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(triggers)
@@ -244,14 +317,22 @@ fn watch<R>(
     on_delete: impl Fn(&R) + Send + 'static,
 ) -> impl Stream<Item = Result<R, watcher::Error>> + Send + 'static
 where
-    R: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + serde::de::DeserializeOwned + 'static,
+    R: Resource<DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + Send
+        + Sync
+        + serde::de::DeserializeOwned
+        + 'static,
 {
     let metrics = Arc::clone(&context.metrics);
     watcher::watcher(api, watcher::Config::default().any_semantic())
         .default_backoff()
         .modify(|object| {
             object.managed_fields_mut().clear();
-            object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+            object
+                .annotations_mut()
+                .remove("kubectl.kubernetes.io/last-applied-configuration");
         })
         .inspect_err(move |error| {
             metrics.watch_error(kind);
@@ -266,15 +347,17 @@ where
         .applied_objects()
 }
 
-async fn drain<R, E>(run: impl Stream<Item = Result<(ObjectRef<R>, Action), ControllerError<E, watcher::Error>>>)
-where
+async fn drain<R, E>(
+    run: impl Stream<Item = Result<(ObjectRef<R>, Action), ControllerError<E, watcher::Error>>>,
+) where
     R: Resource,
     E: std::error::Error + 'static,
 {
     run.for_each(|result| {
         match result {
             // Each is logged where it happens; an object that went in the meantime is nothing to speak of.
-            Ok(_) | Err(ControllerError::ObjectNotFound(_) | ControllerError::ReconcilerFailed(..)) => {}
+            Ok(_)
+            | Err(ControllerError::ObjectNotFound(_) | ControllerError::ReconcilerFailed(..)) => {}
             Err(error) => debug!(%error, "controller"),
         }
         ready(())

@@ -16,7 +16,10 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     api::{guid::Guid, references::AccessId},
-    graph::{self, AssignmentType, ExpirationType, GraphClient, GraphError, GroupSchedule, MemberType, ScheduleKind},
+    graph::{
+        self, AssignmentType, ExpirationType, GraphClient, GraphError, GroupSchedule, MemberType,
+        ScheduleKind,
+    },
     pim::{
         observed::{Absence, Row, Standing},
         window::{End, Window},
@@ -50,11 +53,22 @@ impl View {
     /// Since when complete reads have not shown a row of ours for the key.
     #[must_use]
     pub fn absence(&self, key: &RowKey) -> Option<Absence> {
-        if self.rows(key).iter().any(|row| row.standing == Standing::Assigned) {
+        if self
+            .rows(key)
+            .iter()
+            .any(|row| row.standing == Standing::Assigned)
+        {
             return None;
         }
-        let since = self.absent_since.get(key).copied().unwrap_or(self.first_read_at);
-        Some(Absence { since, until: self.read_at })
+        let since = self
+            .absent_since
+            .get(key)
+            .copied()
+            .unwrap_or(self.first_read_at);
+        Some(Absence {
+            since,
+            until: self.read_at,
+        })
     }
 }
 
@@ -90,7 +104,12 @@ impl Snapshots {
     /// Nothing read yet.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, on_change: OnChange) -> Self {
-        Self { clock, on_change, ticks: AtomicU64::new(1), entries: Mutex::default() }
+        Self {
+            clock,
+            on_change,
+            ticks: AtomicU64::new(1),
+            entries: Mutex::default(),
+        }
     }
 
     /// The target's rows, read again only when the last complete read is not fresh enough.
@@ -113,8 +132,16 @@ impl Snapshots {
         }
         let tick = self.ticks.fetch_add(1, Ordering::SeqCst);
         let read_at = self.clock.now();
-        let schedules = client.group_schedules(target.schedules, target.group.as_str()).await?;
-        let (view, changed) = next_view(current.as_deref(), tick, read_at, target.schedules, &schedules);
+        let schedules = client
+            .group_schedules(target.schedules, target.group.as_str())
+            .await?;
+        let (view, changed) = next_view(
+            current.as_deref(),
+            tick,
+            read_at,
+            target.schedules,
+            &schedules,
+        );
         let view = Arc::new(view);
         *current = Some(Arc::clone(&view));
         drop(current);
@@ -143,7 +170,9 @@ impl Snapshots {
             return Ok(keys.contains(key));
         }
         let read_at = self.clock.now();
-        let instances = client.group_instances(target.schedules, target.group.as_str()).await?;
+        let instances = client
+            .group_instances(target.schedules, target.group.as_str())
+            .await?;
         let keys: HashSet<RowKey> = instances
             .iter()
             .filter(|instance| instance.member_type == MemberType::Direct)
@@ -158,7 +187,9 @@ impl Snapshots {
     /// Marks a write of ours to the target, once before it is sent and once after: no earlier read counts any more.
     pub fn note_write(&self, target: &Target) {
         let entry = self.entry(target);
-        entry.written.store(self.ticks.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+        entry
+            .written
+            .store(self.ticks.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
         *lock(&entry.written_at) = Some(self.clock.now());
     }
 
@@ -167,7 +198,8 @@ impl Snapshots {
     pub fn is_current(&self, target: &Target) -> bool {
         let entry = self.entry(target);
         entry.view.try_lock().is_ok_and(|view| {
-            view.as_ref().is_some_and(|view| view.tick > entry.written.load(Ordering::SeqCst))
+            view.as_ref()
+                .is_some_and(|view| view.tick > entry.written.load(Ordering::SeqCst))
         })
     }
 
@@ -209,13 +241,20 @@ fn next_view(
     let mut rows: HashMap<RowKey, Vec<Row>> = HashMap::with_capacity(schedules.len());
     for schedule in schedules {
         if let Some(key) = row_key(&schedule.principal_id, &schedule.access_id) {
-            rows.entry(key).or_default().push(row(kind, schedule, read_at));
+            rows.entry(key)
+                .or_default()
+                .push(row(kind, schedule, read_at));
         }
     }
     let mut absent_since = HashMap::new();
     let mut changed = Vec::new();
     if let Some(last) = last {
-        absent_since.extend(last.absent_since.iter().filter(|(key, _)| !holds_assigned(&rows, key)).map(|(k, t)| (k.clone(), *t)));
+        absent_since.extend(
+            last.absent_since
+                .iter()
+                .filter(|(key, _)| !holds_assigned(&rows, key))
+                .map(|(k, t)| (k.clone(), *t)),
+        );
         for (key, before) in &last.rows {
             if holds_assigned(&last.rows, key) && !holds_assigned(&rows, key) {
                 absent_since.insert(key.clone(), read_at);
@@ -224,15 +263,29 @@ fn next_view(
                 changed.push(key.clone());
             }
         }
-        changed.extend(rows.keys().filter(|key| !last.rows.contains_key(*key)).cloned());
+        changed.extend(
+            rows.keys()
+                .filter(|key| !last.rows.contains_key(*key))
+                .cloned(),
+        );
     }
     let first_read_at = last.map_or(read_at, |last| last.first_read_at);
     // A key that was seen once and is seen again starts its absence afresh, so only keys never seen fall back to the first read.
-    (View { read_at, tick, rows, first_read_at, absent_since }, changed)
+    (
+        View {
+            read_at,
+            tick,
+            rows,
+            first_read_at,
+            absent_since,
+        },
+        changed,
+    )
 }
 
 fn holds_assigned(rows: &HashMap<RowKey, Vec<Row>>, key: &RowKey) -> bool {
-    rows.get(key).is_some_and(|rows| rows.iter().any(|row| row.standing == Standing::Assigned))
+    rows.get(key)
+        .is_some_and(|rows| rows.iter().any(|row| row.standing == Standing::Assigned))
 }
 
 fn row_key(principal: &str, access: &graph::AccessId) -> Option<RowKey> {
@@ -241,15 +294,17 @@ fn row_key(principal: &str, access: &graph::AccessId) -> Option<RowKey> {
         graph::AccessId::Owner => AccessId::Owner,
         graph::AccessId::Other(_) => return None,
     };
-    Some(RowKey { principal: Guid::new(principal), access })
+    Some(RowKey {
+        principal: Guid::new(principal),
+        access,
+    })
 }
 
 fn row(kind: ScheduleKind, schedule: &GroupSchedule, read_at: DateTime<Utc>) -> Row {
     let direct = schedule.member_type == MemberType::Direct;
     let standing = match (direct, kind, &schedule.assignment_type) {
-        (true, ScheduleKind::Eligibility, _) | (true, ScheduleKind::Assignment, Some(AssignmentType::Assigned)) => {
-            Standing::Assigned
-        }
+        (true, ScheduleKind::Eligibility, _)
+        | (true, ScheduleKind::Assignment, Some(AssignmentType::Assigned)) => Standing::Assigned,
         (_, ScheduleKind::Assignment, Some(AssignmentType::Activated)) => Standing::Activated,
         _ => Standing::Foreign,
     };

@@ -37,19 +37,31 @@ impl Verdict {
     /// It holds.
     #[must_use]
     pub fn yes(reason: Reason, message: impl Into<String>) -> Self {
-        Self { status: Some(true), reason, message: message.into() }
+        Self {
+            status: Some(true),
+            reason,
+            message: message.into(),
+        }
     }
 
     /// It does not hold.
     #[must_use]
     pub fn no(reason: Reason, message: impl Into<String>) -> Self {
-        Self { status: Some(false), reason, message: message.into() }
+        Self {
+            status: Some(false),
+            reason,
+            message: message.into(),
+        }
     }
 
     /// It is not known.
     #[must_use]
     pub fn unknown(reason: Reason, message: impl Into<String>) -> Self {
-        Self { status: None, reason, message: message.into() }
+        Self {
+            status: None,
+            reason,
+            message: message.into(),
+        }
     }
 
     /// The status as it is written.
@@ -71,7 +83,9 @@ pub fn set_condition(
     generation: i64,
     now: DateTime<Utc>,
 ) {
-    let position = conditions.iter().position(|condition| condition.type_ == type_.as_str());
+    let position = conditions
+        .iter()
+        .position(|condition| condition.type_ == type_.as_str());
     let Some(verdict) = verdict else {
         if let Some(position) = position {
             conditions.remove(position);
@@ -103,7 +117,10 @@ pub fn set_condition(
 /// A condition of a type.
 #[must_use]
 pub fn find_condition(status: &GrantStatus, type_: ConditionType) -> Option<&Condition> {
-    status.conditions.iter().find(|condition| condition.type_ == type_.as_str())
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == type_.as_str())
 }
 
 /// Since when a condition has had its status, UTC.
@@ -118,15 +135,24 @@ pub fn record(status: &GrantStatus, generation: i64) -> Record {
     let schedule = status.schedule.as_ref();
     let anchor = schedule.and_then(|schedule| {
         let declared = Declared::from_status(&schedule.declared).ok()?;
-        let window = Window { start: schedule.start_date_time, end: schedule.end_date_time.into() };
+        let window = Window {
+            start: schedule.start_date_time,
+            end: schedule.end_date_time.into(),
+        };
         Some(Anchor { declared, window })
     });
     Record {
         anchor,
         granted: schedule.is_some_and(|schedule| schedule.id.is_some()),
         confirmed: schedule.is_some_and(|schedule| schedule.status.is_some()),
-        in_force: status.instance.as_ref().is_some_and(|instance| instance.present),
-        last: status.last_request.as_ref().and_then(|last| sent(last, generation)),
+        in_force: status
+            .instance
+            .as_ref()
+            .is_some_and(|instance| instance.present),
+        last: status
+            .last_request
+            .as_ref()
+            .and_then(|last| sent(last, generation)),
     }
 }
 
@@ -172,15 +198,20 @@ pub fn refusal(code: &str) -> Refusal {
         "RoleAssignmentExists" => Refusal::Exists,
         "RoleAssignmentDoesNotExist" => Refusal::DoesNotExist,
         "ActiveDurationTooShort" => Refusal::MinimumDuration,
-        "PendingRoleAssignmentRequest" | "OverlapsPendingRoleAssignmentRequests" | "ResourceIsLocked" => Refusal::Pending,
-        "RoleAssignmentRequestPolicyValidationFailed" | "RoleAssignmentRequestAcrsValidationFailed" => Refusal::Policy,
+        "PendingRoleAssignmentRequest"
+        | "OverlapsPendingRoleAssignmentRequests"
+        | "ResourceIsLocked" => Refusal::Pending,
+        "RoleAssignmentRequestPolicyValidationFailed"
+        | "RoleAssignmentRequestAcrsValidationFailed" => Refusal::Policy,
         "PermissionScopeNotGranted"
         | "Authorization_RequestDenied"
         | "UnauthorizedAccessException"
         | "InsufficientPermissions"
         | "AadPremiumLicenseRequired"
         | FORBIDDEN => Refusal::Permission,
-        "SubjectNotFound" | "RoleNotFound" | "ResourceNotFound" | "Request_ResourceNotFound" => Refusal::NotReplicated,
+        "SubjectNotFound" | "RoleNotFound" | "ResourceNotFound" | "Request_ResourceNotFound" => {
+            Refusal::NotReplicated
+        }
         "RequestCannotBeCancelled" | "RoleAssignmentRequestNotFound" => Refusal::NotCancellable,
         _ => Refusal::Other,
     }
@@ -188,13 +219,21 @@ pub fn refusal(code: &str) -> Refusal {
 
 /// The record of a window. `kept` carries over what is known of the schedule while the window stays the same.
 #[must_use]
-pub fn schedule_status(anchor: &Anchor, schedule: &ScheduleInfo, kept: Option<&ScheduleStatus>) -> ScheduleStatus {
+pub fn schedule_status(
+    anchor: &Anchor,
+    schedule: &ScheduleInfo,
+    kept: Option<&ScheduleStatus>,
+) -> ScheduleStatus {
     let end_date_time = anchor.window.end.instant().map(whole_seconds);
     let start_date_time = whole_seconds(anchor.window.start);
     let declared = kept
-        .filter(|kept| Declared::from_status(&kept.declared).is_ok_and(|declared| declared == anchor.declared))
+        .filter(|kept| {
+            Declared::from_status(&kept.declared).is_ok_and(|declared| declared == anchor.declared)
+        })
         .map_or_else(|| declared_window(schedule), |kept| kept.declared.clone());
-    let same = kept.filter(|kept| kept.start_date_time == start_date_time && kept.end_date_time == end_date_time);
+    let same = kept.filter(|kept| {
+        kept.start_date_time == start_date_time && kept.end_date_time == end_date_time
+    });
     ScheduleStatus {
         id: same.and_then(|kept| kept.id.clone()),
         status: same.and_then(|kept| kept.status.clone()),
@@ -206,7 +245,11 @@ pub fn schedule_status(anchor: &Anchor, schedule: &ScheduleInfo, kept: Option<&S
 }
 
 fn declared_window(schedule: &ScheduleInfo) -> DeclaredWindow {
-    let Expiration { type_, end_date_time, duration } = schedule.expiration.clone();
+    let Expiration {
+        type_,
+        end_date_time,
+        duration,
+    } = schedule.expiration.clone();
     DeclaredWindow {
         start_date_time: schedule.start_date_time,
         expiration: Expiration {
@@ -232,5 +275,6 @@ pub fn instant_text(instant: DateTime<Utc>) -> String {
 /// An end as people read it.
 #[must_use]
 pub fn end_text(end: End) -> String {
-    end.instant().map_or_else(|| "never".to_owned(), instant_text)
+    end.instant()
+        .map_or_else(|| "never".to_owned(), instant_text)
 }

@@ -28,7 +28,9 @@ use crate::{
         guid::Guid,
         tenant::{ClientSecretCredential, Cloud, EntraTenant, EntraTenantStatus},
     },
-    graph::{self, Advice, Credential, GraphClient, GraphConfig, GraphError, Limits, TokenIdentity},
+    graph::{
+        self, Advice, Credential, GraphClient, GraphConfig, GraphError, Limits, TokenIdentity,
+    },
 };
 
 use super::{
@@ -84,7 +86,11 @@ impl Tenants {
     /// No verdicts yet.
     #[must_use]
     pub fn new(store: Store<EntraTenant>) -> Self {
-        Self { connections: Mutex::default(), verdicts: watch::Sender::new(()), store }
+        Self {
+            connections: Mutex::default(),
+            verdicts: watch::Sender::new(()),
+            store,
+        }
     }
 
     /// What is known of a tenant, once anything is.
@@ -96,7 +102,11 @@ impl Tenants {
             }
             loop {
                 verdicts.borrow_and_update();
-                if self.store.find(|tenant| tenant.name_any() == name).is_none() {
+                if self
+                    .store
+                    .find(|tenant| tenant.name_any() == name)
+                    .is_none()
+                {
                     return Connection::Missing;
                 }
                 if let Some(connection) = lock(&self.connections).get(name) {
@@ -109,7 +119,11 @@ impl Tenants {
         };
         tokio::time::timeout(FIRST_VERDICT, first)
             .await
-            .unwrap_or_else(|_| Connection::NotReady(format!("the EntraTenant {name} has not been signed in to yet")))
+            .unwrap_or_else(|_| {
+                Connection::NotReady(format!(
+                    "the EntraTenant {name} has not been signed in to yet"
+                ))
+            })
     }
 
     /// Every tenant that is signed in to.
@@ -142,13 +156,19 @@ impl Tenants {
 ///
 /// # Errors
 /// When the API server cannot be asked or told.
-pub async fn reconcile(tenant: Arc<EntraTenant>, context: Arc<Context>) -> Result<Action, kube::Error> {
+pub async fn reconcile(
+    tenant: Arc<EntraTenant>,
+    context: Arc<Context>,
+) -> Result<Action, kube::Error> {
     let name = tenant.name_any();
     let (verdict, identity, again) = match connect(&tenant, &context).await {
         Ok((connection, identity)) => {
             let verdict = Verdict::yes(
                 Reason::Connected,
-                format!("signed in as application {} to tenant {}", identity.app_id, identity.tenant_id),
+                format!(
+                    "signed in as application {} to tenant {}",
+                    identity.app_id, identity.tenant_id
+                ),
             );
             let fresh = !matches!(
                 context.tenants.current(&name),
@@ -156,7 +176,9 @@ pub async fn reconcile(tenant: Arc<EntraTenant>, context: Arc<Context>) -> Resul
             );
             if fresh {
                 info!(tenant = name, application = identity.app_id, "signed in");
-                context.tenants.publish(&name, Connection::Ready(connection));
+                context
+                    .tenants
+                    .publish(&name, Connection::Ready(connection));
                 context.trigger_grants_of(&name);
             }
             (verdict, Some(identity), Action::await_change())
@@ -166,7 +188,9 @@ pub async fn reconcile(tenant: Arc<EntraTenant>, context: Arc<Context>) -> Resul
             let was_ready = matches!(context.tenants.current(&name), Some(Connection::Ready(_)));
             // A tenant that was signed in to stays usable through a passing outage: its token may still be good.
             if !(was_ready && failure.passing) {
-                context.tenants.publish(&name, Connection::NotReady(failure.verdict.message.clone()));
+                context
+                    .tenants
+                    .publish(&name, Connection::NotReady(failure.verdict.message.clone()));
                 context.trigger_grants_of(&name);
             }
             (failure.verdict, None, Action::requeue(RETRY))
@@ -183,14 +207,23 @@ struct Failure {
 
 impl Failure {
     fn lasting(reason: Reason, message: impl Into<String>) -> Self {
-        Self { verdict: Verdict::no(reason, message.into()), passing: false }
+        Self {
+            verdict: Verdict::no(reason, message.into()),
+            passing: false,
+        }
     }
 }
 
-async fn connect(tenant: &EntraTenant, context: &Arc<Context>) -> Result<(Arc<Tenant>, TokenIdentity), Failure> {
+async fn connect(
+    tenant: &EntraTenant,
+    context: &Arc<Context>,
+) -> Result<(Arc<Tenant>, TokenIdentity), Failure> {
     let name = tenant.name_any();
     let Some(credential) = &tenant.spec.credential.client_secret else {
-        return Err(Failure::lasting(Reason::InvalidSpec, "spec.credential must set `clientSecret`"));
+        return Err(Failure::lasting(
+            Reason::InvalidSpec,
+            "spec.credential must set `clientSecret`",
+        ));
     };
     let secret = read_secret(&context.client, &context.namespace, credential).await?;
     let fingerprint = fingerprint(tenant, &secret);
@@ -198,7 +231,10 @@ async fn connect(tenant: &EntraTenant, context: &Arc<Context>) -> Result<(Arc<Te
         Some(Connection::Ready(earlier)) => Some(earlier),
         _ => None,
     };
-    if let Some(same) = earlier.as_ref().filter(|earlier| earlier.fingerprint == fingerprint) {
+    if let Some(same) = earlier
+        .as_ref()
+        .filter(|earlier| earlier.fingerprint == fingerprint)
+    {
         let identity = same.client.identity().await.map_err(sign_in_failure)?;
         return Ok((Arc::clone(same), identity));
     }
@@ -212,12 +248,14 @@ async fn connect(tenant: &EntraTenant, context: &Arc<Context>) -> Result<(Arc<Te
         );
         return Err(Failure::lasting(Reason::InvalidSpec, message));
     }
-    let snapshots = earlier.map_or_else(|| new_snapshots(&tenant.spec.tenant_id, context), |earlier| {
-        Arc::clone(&earlier.snapshots)
-    });
+    let snapshots = earlier.map_or_else(
+        || new_snapshots(&tenant.spec.tenant_id, context),
+        |earlier| Arc::clone(&earlier.snapshots),
+    );
     let stop = CancellationToken::new();
-    let resync_period = parse_period(&tenant.spec.resync_period)
-        .ok_or_else(|| Failure::lasting(Reason::InvalidSpec, "spec.resyncPeriod must be such as 15m"))?;
+    let resync_period = parse_period(&tenant.spec.resync_period).ok_or_else(|| {
+        Failure::lasting(Reason::InvalidSpec, "spec.resyncPeriod must be such as 15m")
+    })?;
     let connection = Arc::new(Tenant {
         name,
         id: tenant.spec.tenant_id.clone(),
@@ -233,23 +271,43 @@ async fn connect(tenant: &EntraTenant, context: &Arc<Context>) -> Result<(Arc<Te
 }
 
 fn new_snapshots(tenant: &Guid, context: &Arc<Context>) -> Arc<Snapshots> {
-    let (registry, wakeups, tenant) = (Arc::clone(&context.registry), Arc::clone(&context.wakeups), tenant.clone());
-    let on_change = Box::new(move |target: &super::grant::Target, rows: &[super::grant::RowKey]| {
-        for row in rows {
-            let key = NaturalKey { tenant: tenant.clone(), target: target.clone(), row: row.clone() };
-            registry.claimants(&key).iter().for_each(|object| wakeups.trigger(object));
-        }
-    });
+    let (registry, wakeups, tenant) = (
+        Arc::clone(&context.registry),
+        Arc::clone(&context.wakeups),
+        tenant.clone(),
+    );
+    let on_change = Box::new(
+        move |target: &super::grant::Target, rows: &[super::grant::RowKey]| {
+            for row in rows {
+                let key = NaturalKey {
+                    tenant: tenant.clone(),
+                    target: target.clone(),
+                    row: row.clone(),
+                };
+                registry
+                    .claimants(&key)
+                    .iter()
+                    .for_each(|object| wakeups.trigger(object));
+            }
+        },
+    );
     Arc::new(Snapshots::new(Arc::clone(&context.clock), on_change))
 }
 
 /// Reads all declared targets again, period by period. Only objects whose rows changed are woken, by the snapshots.
 fn spawn_resync(tenant: &Arc<Tenant>, context: &Arc<Context>, stop: CancellationToken) {
     // The task must not keep the connection alive that its end depends on.
-    let (weak, context, period) = (Arc::downgrade(tenant), Arc::clone(context), tenant.resync_period);
+    let (weak, context, period) = (
+        Arc::downgrade(tenant),
+        Arc::clone(context),
+        tenant.resync_period,
+    );
     let task = async move {
         loop {
-            context.clock.sleep_until(context.clock.now() + jittered(period)).await;
+            context
+                .clock
+                .sleep_until(context.clock.now() + jittered(period))
+                .await;
             let Some(tenant) = weak.upgrade() else { return };
             resync(&tenant, &context).await;
         }
@@ -263,14 +321,20 @@ pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
     let targets: HashSet<_> = context.registry.targets(&tenant.id);
     tenant.snapshots.retain(&targets);
     let since = context.clock.now();
-    let reads = targets.iter().map(|target| tenant.snapshots.observe(&tenant.client, target, Freshness::Since(since)));
+    let reads = targets.iter().map(|target| {
+        tenant
+            .snapshots
+            .observe(&tenant.client, target, Freshness::Since(since))
+    });
     let mut failed = 0_usize;
     for error in join_all(reads).await.into_iter().filter_map(Result::err) {
         failed += 1;
         warn!(tenant = tenant.name, %error, "a target could not be read in this resync");
     }
     if failed == 0 {
-        context.metrics.complete_read(&tenant.name, context.clock.now());
+        context
+            .metrics
+            .complete_read(&tenant.name, context.clock.now());
     }
 }
 
@@ -281,25 +345,45 @@ fn jittered(period: TimeDelta) -> TimeDelta {
     period - TimeDelta::milliseconds(spread)
 }
 
-async fn read_secret(client: &Client, namespace: &str, credential: &ClientSecretCredential) -> Result<graph::Secret, Failure> {
+async fn read_secret(
+    client: &Client,
+    namespace: &str,
+    credential: &ClientSecretCredential,
+) -> Result<graph::Secret, Failure> {
     let reference = &credential.secret_ref;
     let missing = |what: String| Failure::lasting(Reason::CredentialUnavailable, what);
-    let found = Api::<Secret>::namespaced(client.clone(), namespace).get_opt(&reference.name).await;
+    let found = Api::<Secret>::namespaced(client.clone(), namespace)
+        .get_opt(&reference.name)
+        .await;
     let secret = match found {
         Ok(Some(secret)) => secret,
         Ok(None) => {
-            return Err(missing(format!("there is no Secret {} in the operator's namespace {namespace}", reference.name)));
+            return Err(missing(format!(
+                "there is no Secret {} in the operator's namespace {namespace}",
+                reference.name
+            )));
         }
         Err(error) => {
-            let message = format!("the Secret {namespace}/{} could not be read: {error}", reference.name);
-            return Err(Failure { verdict: Verdict::no(Reason::CredentialUnavailable, message), passing: true });
+            let message = format!(
+                "the Secret {namespace}/{} could not be read: {error}",
+                reference.name
+            );
+            return Err(Failure {
+                verdict: Verdict::no(Reason::CredentialUnavailable, message),
+                passing: true,
+            });
         }
     };
     let value = secret.data.and_then(|mut data| data.remove(&reference.key));
-    let text = value.and_then(|bytes| String::from_utf8(bytes.0).ok()).map(|text| text.trim().to_owned());
+    let text = value
+        .and_then(|bytes| String::from_utf8(bytes.0).ok())
+        .map(|text| text.trim().to_owned());
     match text {
         Some(text) if !text.is_empty() => Ok(graph::Secret::new(text)),
-        _ => Err(missing(format!("the Secret {namespace}/{} has no text under the key {}", reference.name, reference.key))),
+        _ => Err(missing(format!(
+            "the Secret {namespace}/{} has no text under the key {}",
+            reference.name, reference.key
+        ))),
     }
 }
 
@@ -310,7 +394,10 @@ fn config(
     context: &Context,
 ) -> Result<GraphConfig, Failure> {
     let (graph_root, authority) = endpoints(tenant)?;
-    let credential = Credential::ClientSecret { client_id: credential.client_id.to_string(), secret };
+    let credential = Credential::ClientSecret {
+        client_id: credential.client_id.to_string(),
+        secret,
+    };
     let mut config = GraphConfig::new(tenant.spec.tenant_id.to_string(), credential)
         .map_err(|error| Failure::lasting(Reason::InvalidSpec, error.to_string()))?;
     config.graph_root = graph_root;
@@ -326,26 +413,46 @@ fn config(
 /// The tenant's Graph root and authority: the cloud's own, unless the spec names others.
 fn endpoints(tenant: &EntraTenant) -> Result<(Url, Url), Failure> {
     let (graph, authority) = match tenant.spec.cloud {
-        Cloud::Public => ("https://graph.microsoft.com", "https://login.microsoftonline.com"),
-        Cloud::USGovernment => ("https://graph.microsoft.us", "https://login.microsoftonline.us"),
-        Cloud::USGovernmentDoD => ("https://dod-graph.microsoft.us", "https://login.microsoftonline.us"),
-        Cloud::China => ("https://microsoftgraph.chinacloudapi.cn", "https://login.chinacloudapi.cn"),
+        Cloud::Public => (
+            "https://graph.microsoft.com",
+            "https://login.microsoftonline.com",
+        ),
+        Cloud::USGovernment => (
+            "https://graph.microsoft.us",
+            "https://login.microsoftonline.us",
+        ),
+        Cloud::USGovernmentDoD => (
+            "https://dod-graph.microsoft.us",
+            "https://login.microsoftonline.us",
+        ),
+        Cloud::China => (
+            "https://microsoftgraph.chinacloudapi.cn",
+            "https://login.chinacloudapi.cn",
+        ),
     };
     let overrides = tenant.spec.endpoints.clone().unwrap_or_default();
     let parse = |field: &str, text: &str| {
-        let url = Url::parse(text)
-            .map_err(|error| Failure::lasting(Reason::InvalidSpec, format!("spec.endpoints.{field}: {error}")))?;
+        let url = Url::parse(text).map_err(|error| {
+            Failure::lasting(
+                Reason::InvalidSpec,
+                format!("spec.endpoints.{field}: {error}"),
+            )
+        })?;
         // The schema says so too; the token must not cross a network in the clear even if the schema was weakened.
         let loopback = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
         if url.scheme() == "https" || (url.scheme() == "http" && loopback) {
             return Ok(url);
         }
-        let message = format!("spec.endpoints.{field} must be https, or http with a loopback address");
+        let message =
+            format!("spec.endpoints.{field} must be https, or http with a loopback address");
         Err(Failure::lasting(Reason::InvalidSpec, message))
     };
     Ok((
         parse("graph", overrides.graph.as_deref().unwrap_or(graph))?,
-        parse("authority", overrides.authority.as_deref().unwrap_or(authority))?,
+        parse(
+            "authority",
+            overrides.authority.as_deref().unwrap_or(authority),
+        )?,
     ))
 }
 
@@ -372,11 +479,16 @@ fn parse_period(text: &str) -> Option<TimeDelta> {
 fn sign_in_failure(error: GraphError) -> Failure {
     let (reason, passing) = match error.advice() {
         Advice::FixCredential => (Reason::CredentialUnavailable, false),
-        Advice::Retry | Advice::RetryAfter(_) | Advice::ReObserve => (Reason::GraphUnavailable, true),
+        Advice::Retry | Advice::RetryAfter(_) | Advice::ReObserve => {
+            (Reason::GraphUnavailable, true)
+        }
         Advice::FixPermissions { .. } => (Reason::PermissionDenied, false),
         _ => (Reason::RequestFailed, false),
     };
-    Failure { verdict: Verdict::no(reason, error.to_string()), passing }
+    Failure {
+        verdict: Verdict::no(reason, error.to_string()),
+        passing,
+    }
 }
 
 async fn report(
@@ -387,18 +499,31 @@ async fn report(
 ) -> Result<(), kube::Error> {
     let earlier = tenant.status.clone().unwrap_or_default();
     let generation = tenant.metadata.generation.unwrap_or_default();
-    let mut status = EntraTenantStatus { observed_generation: Some(generation), ..earlier.clone() };
+    let mut status = EntraTenantStatus {
+        observed_generation: Some(generation),
+        ..earlier.clone()
+    };
     if let Some(identity) = identity {
         status.service_principal_id = Some(Guid::new(identity.object_id));
     }
-    set_condition(&mut status.conditions, ConditionType::Ready, Some(&verdict), generation, context.clock.now());
+    set_condition(
+        &mut status.conditions,
+        ConditionType::Ready,
+        Some(&verdict),
+        generation,
+        context.clock.now(),
+    );
     if status == earlier {
         return Ok(());
     }
     let mut object = tenant.clone();
     object.status = Some(status);
     Api::<EntraTenant>::all(context.client.clone())
-        .replace_status(&tenant.name_any(), &kube::api::PostParams::default(), &object)
+        .replace_status(
+            &tenant.name_any(),
+            &kube::api::PostParams::default(),
+            &object,
+        )
         .await?;
     context.events.publish_verdict(tenant, &verdict).await;
     Ok(())

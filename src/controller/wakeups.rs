@@ -31,7 +31,12 @@ impl Wakeups {
     /// No timers yet.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, timers: Mutex::default(), changed: Notify::new(), triggers: Mutex::default() }
+        Self {
+            clock,
+            timers: Mutex::default(),
+            changed: Notify::new(),
+            triggers: Mutex::default(),
+        }
     }
 
     /// The triggers for the objects of a kind; asked for once, by its controller.
@@ -66,7 +71,10 @@ impl Wakeups {
     /// Fires timers until the process ends.
     pub async fn run(&self) {
         loop {
-            let first = lock(&self.timers).by_time.first().map(|(instant, _)| *instant);
+            let first = lock(&self.timers)
+                .by_time
+                .first()
+                .map(|(instant, _)| *instant);
             let due = async {
                 match first {
                     Some(instant) => self.clock.sleep_until(instant).await,
@@ -84,7 +92,9 @@ impl Wakeups {
         let now = self.clock.now();
         loop {
             let mut timers = lock(&self.timers);
-            let Some((_, key)) = timers.by_time.pop_first_if(|(instant, _)| *instant <= now) else { return };
+            let Some((_, key)) = timers.by_time.pop_first_if(|(instant, _)| *instant <= now) else {
+                return;
+            };
             timers.by_key.remove(&key);
             drop(timers);
             self.trigger(&key);
@@ -99,7 +109,11 @@ trait PopFirstIf<T> {
 
 impl<T: Ord> PopFirstIf<T> for BTreeSet<T> {
     fn pop_first_if(&mut self, condition: impl Fn(&T) -> bool) -> Option<T> {
-        if self.first().is_some_and(condition) { self.pop_first() } else { None }
+        if self.first().is_some_and(condition) {
+            self.pop_first()
+        } else {
+            None
+        }
     }
 }
 
