@@ -1,0 +1,386 @@
+//! A place of its own for a test: namespace, tenant, simulator, and the operator in it.
+
+use std::{
+    fmt::Debug,
+    future::Future,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use k8s_openapi::{
+    api::core::v1::{Namespace, Secret},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api, Client, Config, Resource, ResourceExt,
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
+    config::{KubeConfigOptions, Kubeconfig},
+    runtime::{conditions, wait::await_condition},
+};
+use pim_operator::{
+    api::{crds, status::GrantStatus, tenant::EntraTenant},
+    controller::{
+        grant::Grant,
+        run::{Operator as Controller, RunError},
+    },
+};
+use pim_simulator::{Estate, Simulator, SimulatorConfig};
+use pim_testbed::ControlPlane;
+use serde_json::json;
+use tokio::{sync::OnceCell, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{clock::SharedClock, shapes::Findings, yaml};
+
+/// The operator's application in the simulator's story estate.
+pub const CLIENT_ID: &str = "11111111-0000-4000-8000-000000000001";
+/// The tenant of the story estate.
+pub const TENANT_ID: &str = "9f0c2c1e-0000-4000-8000-000000000001";
+/// How long a test waits for a state before it fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a bed is made of.
+pub struct BedOptions {
+    /// The test's name, for its traffic log.
+    pub name: String,
+    /// The simulator's settings.
+    pub simulator: SimulatorConfig,
+    /// The secret of the operator's application.
+    pub secret: String,
+    /// Further fields of the EntraTenant's spec.
+    pub tenant: serde_json::Value,
+}
+
+/// Anything that went wrong in a test's own machinery.
+pub type BedError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A namespace, a tenant and a simulator.
+pub struct Bed {
+    /// The control plane.
+    pub control_plane: &'static ControlPlane,
+    /// A client with all rights.
+    pub client: Client,
+    /// Graph.
+    pub simulator: Simulator,
+    /// The namespace of the test: its grants, its Secret, and the operator's own.
+    pub namespace: String,
+    /// Name of the EntraTenant.
+    pub tenant: String,
+}
+
+impl Bed {
+    /// A bed on the shared control plane, with the story estate and nothing running.
+    ///
+    /// # Errors
+    /// When something cannot be started.
+    pub async fn new(name: &str) -> Result<Self, BedError> {
+        Self::with(BedOptions::story(name)?).await
+    }
+
+    /// A bed to measure.
+    ///
+    /// # Errors
+    /// When something cannot be started.
+    pub async fn with(options: BedOptions) -> Result<Self, BedError> {
+        Self::on(ControlPlane::shared().await?, options).await
+    }
+
+    /// A bed on a control plane of the test's own.
+    ///
+    /// # Errors
+    /// When something cannot be started.
+    pub async fn on(control_plane: &'static ControlPlane, options: BedOptions) -> Result<Self, BedError> {
+        let client = client(control_plane, "pim-harness").await?;
+        install_crds(&client, control_plane).await?;
+        let simulator = Simulator::start(options.simulator).await?;
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let namespace = format!("t-{}", &id[..10]);
+        let bed = Self { control_plane, client, simulator, tenant: namespace.clone(), namespace };
+        bed.create_namespace().await?;
+        bed.write_secret(&options.secret).await?;
+        bed.create_tenant(options.tenant).await?;
+        Ok(bed)
+    }
+
+    async fn create_namespace(&self) -> Result<(), kube::Error> {
+        let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": self.namespace}})).map_err(kube::Error::SerdeError)?;
+        Api::all(self.client.clone()).create(&PostParams::default(), &namespace).await.map(drop)
+    }
+
+    /// Writes the Secret that the tenant refers to.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn write_secret(&self, value: &str) -> Result<(), kube::Error> {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "entra"}, "stringData": {"client-secret": value},
+        });
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        api.patch("entra", &PatchParams::apply("git").force(), &Patch::Apply(secret)).await.map(drop)
+    }
+
+    async fn create_tenant(&self, further: serde_json::Value) -> Result<(), kube::Error> {
+        let mut spec = json!({
+            "tenantId": TENANT_ID,
+            "credential": {"clientSecret": {"clientId": CLIENT_ID, "secretRef": {"name": "entra", "key": "client-secret"}}},
+            "endpoints": {"graph": self.simulator.url(), "authority": self.simulator.url()},
+            "limits": {"maxConcurrency": 16, "requestsPerSecond": 10_000},
+        });
+        if let (Some(spec), Some(further)) = (spec.as_object_mut(), further.as_object()) {
+            spec.extend(further.clone());
+        }
+        let tenant = json!({
+            "apiVersion": "entrapim.dev/v1alpha1", "kind": "EntraTenant",
+            "metadata": {"name": self.tenant}, "spec": spec,
+        });
+        let api: Api<EntraTenant> = Api::all(self.client.clone());
+        api.patch(&self.tenant, &PatchParams::apply("git").force(), &Patch::Apply(tenant)).await.map(drop)
+    }
+
+    /// Applies manifests; `tenantRef` is filled in where it is missing.
+    ///
+    /// # Errors
+    /// The API server's refusal.
+    pub async fn apply(&self, manifests: &str) -> Result<Vec<DynamicObject>, kube::Error> {
+        let text = manifests.replace("{tenant}", &self.tenant);
+        yaml::apply(&self.client, &self.namespace, &text).await
+    }
+
+    /// Starts an operator in this process, for this bed's namespace.
+    #[must_use]
+    pub fn start_operator(&self) -> Operator {
+        self.start_operator_with(self.client.clone())
+    }
+
+    /// Starts an operator that talks to Kubernetes through a client of the test's making.
+    #[must_use]
+    pub fn start_operator_with(&self, client: Client) -> Operator {
+        let stop = CancellationToken::new();
+        let controller = Controller {
+            client,
+            namespace: self.namespace.clone(),
+            watch_namespace: Some(self.namespace.clone()),
+            watch_tenant: Some(self.tenant.clone()),
+            clock: Arc::new(SharedClock(self.simulator.clock())),
+            listener: None,
+            identity: None,
+        };
+        Operator { task: tokio::spawn(controller.run(stop.clone())), stop }
+    }
+
+    /// The API for a kind in the bed's namespace.
+    #[must_use]
+    pub fn api<K: Grant>(&self) -> Api<K> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Waits until an object's status satisfies a condition, and returns the object.
+    ///
+    /// # Panics
+    /// When it does not within a minute; the message holds the last status.
+    pub async fn until<K: Grant>(&self, name: &str, what: &str, holds: impl Fn(&GrantStatus) -> bool) -> K {
+        let api = self.api::<K>();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let object = api.get_opt(name).await.ok().flatten();
+            if let Some(object) = object.as_ref().filter(|object| object.status().is_some_and(&holds)) {
+                return object.clone();
+            }
+            let last = object.as_ref().and_then(|object| serde_json::to_string_pretty(&object.status()).ok());
+            assert!(Instant::now() < deadline, "{name} never got {what}; its status: {}", last.unwrap_or_default());
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+    }
+
+    /// Waits until `Ready` has a reason, for the object's present generation.
+    ///
+    /// # Panics
+    /// As [`Bed::until`].
+    pub async fn until_reason<K: Grant>(&self, name: &str, reason: &str) -> K {
+        let generation = self.api::<K>().get(name).await.ok().and_then(|object| object.meta().generation);
+        self.until(name, reason, |status| {
+            status.observed_generation >= generation && ready(status).is_some_and(|(_, actual, _)| actual == reason)
+        })
+        .await
+    }
+
+    /// Waits until an object is gone.
+    ///
+    /// # Panics
+    /// When it is still there after a minute.
+    pub async fn until_gone<K: Grant>(&self, name: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while let Some(object) = self.api::<K>().get_opt(name).await.ok().flatten() {
+            let status = serde_json::to_string_pretty(&object.status()).unwrap_or_default();
+            assert!(Instant::now() < deadline, "{name} never went; its status: {status}");
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+    }
+
+    /// Waits until something of the test's own holds.
+    ///
+    /// # Panics
+    /// When it does not within a minute.
+    pub async fn eventually<F: Future<Output = bool>>(&self, what: &str, mut holds: impl FnMut() -> F) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds().await {
+            assert!(Instant::now() < deadline, "never: {what}");
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+    }
+
+    /// Waits until the tenant is signed in to.
+    ///
+    /// # Panics
+    /// When it is not within a minute.
+    pub async fn until_tenant(&self, reason: &str) -> EntraTenant {
+        let api: Api<EntraTenant> = Api::all(self.client.clone());
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let tenant = api.get(&self.tenant).await.ok();
+            let conditions = tenant.as_ref().and_then(|tenant| tenant.status.as_ref()).map(|status| status.conditions.clone());
+            let actual = conditions.into_iter().flatten().find(|condition| condition.type_ == "Ready");
+            if let (Some(tenant), true) = (tenant, actual.as_ref().is_some_and(|ready| ready.reason == reason)) {
+                return tenant;
+            }
+            assert!(Instant::now() < deadline, "the tenant never got {reason}: {actual:?}");
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+    }
+
+    /// Deletes an object.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn delete<K: Grant>(&self, name: &str) -> Result<(), kube::Error> {
+        self.api::<K>().delete(name, &DeleteParams::default()).await.map(drop)
+    }
+
+    /// Moves the virtual time.
+    pub fn advance(&self, by: TimeDelta) {
+        self.simulator.clock().advance(by);
+    }
+
+    /// The virtual time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.simulator.clock().now()
+    }
+}
+
+/// Status, reason and message of `Ready`.
+#[must_use]
+pub fn ready(status: &GrantStatus) -> Option<(&str, &str, &str)> {
+    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready")?;
+    Some((&ready.status, &ready.reason, &ready.message))
+}
+
+impl Drop for Bed {
+    /// Holds the bed's own traffic against Microsoft's shapes.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let mut findings = Findings::default();
+        for exchange in self.simulator.traffic().entries() {
+            match serde_json::to_value(&exchange) {
+                Ok(exchange) => findings.exchange(&exchange),
+                Err(error) => *findings.misfits.entry(error.to_string()).or_default() += 1,
+            }
+        }
+        assert!(findings.misfits.is_empty(), "traffic that Graph's metadata does not know: {:#?}", findings.misfits);
+    }
+}
+
+impl BedOptions {
+    /// The story estate.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn story(name: &str) -> Result<Self, BedError> {
+        let simulator = SimulatorConfig { estate: Estate::contoso()?, traffic_log: Some(traffic_log(name)?), ..SimulatorConfig::default() };
+        Ok(Self { name: name.to_owned(), simulator, secret: "simulator-secret".to_owned(), tenant: json!({}) })
+    }
+}
+
+/// Where a test leaves its traffic.
+fn traffic_log(name: &str) -> std::io::Result<PathBuf> {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/graph-traffic"));
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join(format!("{name}.jsonl"));
+    match std::fs::remove_file(&file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(file),
+    }
+}
+
+/// A client for a control plane.
+///
+/// # Errors
+/// When its kubeconfig cannot be used.
+pub async fn client(control_plane: &ControlPlane, user_agent: &'static str) -> Result<Client, BedError> {
+    // Whoever comes first chooses; all choose the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let kubeconfig = Kubeconfig::from_yaml(&control_plane.kubeconfig_yaml())?;
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(user_agent)));
+    Ok(Client::try_from(config)?)
+}
+
+async fn install_crds(client: &Client, control_plane: &'static ControlPlane) -> Result<(), BedError> {
+    static INSTALLED: OnceCell<std::sync::Mutex<Vec<String>>> = OnceCell::const_new();
+    static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let installed = INSTALLED.get_or_init(|| async { std::sync::Mutex::default() }).await;
+    let url = control_plane.url().to_owned();
+    if installed.lock().is_ok_and(|installed| installed.contains(&url)) {
+        return Ok(());
+    }
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for crd in crds::all() {
+        let name = crd.name_any();
+        api.patch(&name, &PatchParams::apply("git").force(), &Patch::Apply(&crd)).await?;
+        tokio::time::timeout(PATIENCE, await_condition(api.clone(), &name, conditions::is_crd_established())).await??;
+    }
+    if let Ok(mut installed) = installed.lock() {
+        installed.push(url);
+    }
+    Ok(())
+}
+
+/// A running operator in this process.
+pub struct Operator {
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), RunError>>,
+}
+
+impl Operator {
+    /// Asks it to stop, as SIGTERM does, and waits until the passes in hand are finished.
+    ///
+    /// # Panics
+    /// When it ended badly.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let ended = self.task.await;
+        assert!(matches!(ended, Ok(Ok(()))), "the operator ended badly: {ended:?}");
+    }
+
+    /// Ends it at once, wherever it is.
+    pub async fn abort(self) {
+        self.task.abort();
+        // It ends by being cancelled.
+        let _ = self.task.await;
+    }
+}
+
+/// Compares two things as JSON; for conditions, statuses and the like.
+///
+/// # Panics
+/// When they differ.
+pub fn assert_same<T: serde::Serialize + Debug>(one: &T, two: &T, what: &str) {
+    let (one, two) = (serde_json::to_value(one).ok(), serde_json::to_value(two).ok());
+    assert_eq!(one, two, "{what}");
+}

@@ -1,0 +1,96 @@
+//! The operator as a process of its own, which can be killed.
+//!
+//! A demo or bench starts itself again as the operator ([`run_if_operator`]): the same code as `pim-operator run`, by the
+//! simulator's clock. The product's own command takes no clock from outside, and so can never be given a wrong one.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+};
+
+use clap::Parser;
+use pim_operator::cli::{CliError, RunArgs};
+
+use crate::clock::RemoteClock;
+
+/// The first argument that makes an executable the operator.
+const ROLE: &str = "operator-under-test";
+
+#[derive(Parser)]
+struct Args {
+    /// The simulator whose clock is followed.
+    #[arg(long)]
+    simulator: String,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// Runs this process as the operator if it was started as one. To be called first in `main`.
+///
+/// # Errors
+/// Whatever kept the operator from running.
+pub fn run_if_operator() -> Result<bool, CliError> {
+    let mut args = std::env::args();
+    let program = args.next().unwrap_or_default();
+    if args.next().as_deref() != Some(ROLE) {
+        return Ok(false);
+    }
+    let args = Args::parse_from(std::iter::once(program).chain(args));
+    // The clock asks over plain http before the operator itself chooses a TLS provider.
+    args.run.execute_with_clock_from(|| Ok(Arc::new(RemoteClock::follow(&args.simulator)?)))?;
+    Ok(true)
+}
+
+/// A running operator process; killed when dropped.
+pub struct OperatorProcess(Child);
+
+impl OperatorProcess {
+    /// Starts this executable again as the operator, with further arguments of `pim-operator run`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(kubeconfig: &Path, simulator: &str, log: &Path, args: &[&str]) -> std::io::Result<Self> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
+        Command::new(std::env::current_exe()?)
+            .args([ROLE, "--simulator", simulator])
+            .args(args)
+            .env("KUBECONFIG", kubeconfig)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .map(Self)
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// `kill -9`, and waits for the end.
+    ///
+    /// # Errors
+    /// When the process cannot be killed.
+    pub fn kill(&mut self) -> std::io::Result<()> {
+        self.0.kill()?;
+        self.0.wait().map(drop)
+    }
+
+    /// SIGTERM, and waits for the end; true when it ended well.
+    ///
+    /// # Errors
+    /// When the process cannot be signalled.
+    pub fn terminate(&mut self) -> std::io::Result<bool> {
+        Command::new("kill").arg("-TERM").arg(self.0.id().to_string()).status()?;
+        Ok(self.0.wait()?.success())
+    }
+}
+
+impl Drop for OperatorProcess {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.kill();
+    }
+}
