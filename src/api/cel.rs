@@ -255,6 +255,7 @@ pub(super) fn endpoint_schema(_: &mut SchemaGenerator) -> Schema {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

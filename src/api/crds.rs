@@ -181,6 +181,7 @@ fn each_schema(schema: &mut JSONSchemaProps, change: &mut impl FnMut(&mut JSONSc
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

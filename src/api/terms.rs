@@ -35,15 +35,17 @@ pub struct GrantTerms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket_info: Option<TicketInfo>,
     /// What the operator may do. With `Manage`, the default, it makes Entra agree with this object. With `Observe` it only
-    /// compares: differences are reported in the condition `InSync`, and nothing is ever written to Entra.
+    /// compares: differences are reported in the condition `InSync`, and nothing is ever written to Entra, not even when the object
+    /// is deleted.
     #[serde(default)]
     pub management_policy: ManagementPolicy,
     /// What deleting this object does. With `Revoke`, the default, the access is removed from Entra before the object goes. With
     /// `Retain` the access stays in Entra, and nobody manages it any more.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
-    /// If `true`, nothing is written to Entra for this object until it is `false` again: no grant, no renewal and no revocation, so
-    /// that a deleted object waits as well. The state is still observed and reported.
+    /// If `true`, nothing is written to Entra for this object until it is `false` again: no grant, no renewal and no revocation. A
+    /// deleted object then waits with its revocation, unless its `deletionPolicy` is `Retain`. The state is still observed and
+    /// reported.
     #[serde(default)]
     pub suspend: bool,
 }

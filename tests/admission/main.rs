@@ -6,6 +6,12 @@
 //! - `kubectl.rs` looks through the eyes of a person: explain, columns, short names, selectors;
 //! - `reports.rs` writes `status` as the operator does; `samples.rs` applies `config/samples`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed set-up step should fail the test"
+)]
+
 mod cases;
 mod kubectl;
 mod reports;

@@ -5,7 +5,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use pim_operator::api::crds;
 
-/// Every CustomResourceDefinition, read from the files that are installed.
+/// Every `CustomResourceDefinition`, read from the files that are installed.
 pub fn committed() -> Vec<CustomResourceDefinition> {
     crds::all()
         .iter()
@@ -16,7 +16,7 @@ pub fn committed() -> Vec<CustomResourceDefinition> {
         .collect()
 }
 
-/// Every field of the `spec` of `kind`, and `spec` itself, with its schema: `("spec.group.id", …)`.
+/// Every field of the `spec` of a kind, and `spec` itself, with its schema: `("spec.group.id", …)`.
 pub fn fields(crd: &CustomResourceDefinition) -> Vec<(String, JSONSchemaProps)> {
     fn walk(path: &str, schema: &JSONSchemaProps, into: &mut Vec<(String, JSONSchemaProps)>) {
         assert!(

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::{StreamExt, stream};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Client, Config,
@@ -175,17 +176,13 @@ fn collection(plural: &str, namespaced: bool) -> String {
     format!("/apis/entrapim.dev/v1alpha1/{namespace}{plural}")
 }
 
+/// The plural of a kind, and whether it lives in namespaces.
 fn rest_of(kind: &str) -> (&'static str, bool) {
-    crds()
-        .iter()
-        .find(|crd| crd.spec.names.kind == kind)
-        .map(|crd| {
-            (
-                crd.spec.names.plural.as_str(),
-                crd.spec.scope == "Namespaced",
-            )
-        })
+    let crd = crds().iter().find(|crd| crd.spec.names.kind == kind);
+    let spec = &crd
         .unwrap_or_else(|| panic!("{kind} is no kind of ours"))
+        .spec;
+    (&spec.names.plural, spec.scope == "Namespaced")
 }
 
 /// Made once: it takes longer than a request.
@@ -226,8 +223,25 @@ pub fn merge(target: &mut Value, patch: &Value) {
 
 /// Merges `value` into the field at a path such as `spec.group.id`.
 pub fn merge_at(target: &mut Value, path: &str, value: &Value) {
-    let patch = path
+    let nested = path
         .rsplit('.')
         .fold(value.clone(), |inner, name| json!({name: inner}));
-    merge(target, &patch);
+    merge(target, &nested);
+}
+
+/// Runs `judgements` side by side and fails with the list of what they have to say.
+pub async fn expect_silence(judgements: Vec<impl Future<Output = Option<String>>>) {
+    let count = judgements.len();
+    let failures: Vec<String> = stream::iter(judgements)
+        .buffer_unordered(16)
+        .filter_map(|failure| async { failure })
+        .collect()
+        .await;
+    let list = failures.join("\n");
+    assert!(
+        failures.is_empty(),
+        "{} of {count}:\n{list}",
+        failures.len()
+    );
+    println!("{count} judgements");
 }
