@@ -5,6 +5,8 @@ mod run;
 
 use clap::{Parser, Subcommand};
 
+pub use run::RunArgs;
+
 /// Microsoft Entra Privileged Identity Management as Kubernetes manifests.
 #[derive(Debug, Parser)]
 #[command(name = "pim-operator", version, about)]

@@ -23,6 +23,9 @@ pub struct RunArgs {
     /// Look at grants of this namespace only.
     #[arg(long, env = "WATCH_NAMESPACE")]
     watch_namespace: Option<String>,
+    /// Serve this EntraTenant only.
+    #[arg(long, env = "WATCH_TENANT")]
+    watch_tenant: Option<String>,
     /// Where /metrics, /healthz and /readyz are served.
     #[arg(long, default_value = "0.0.0.0:8080")]
     metrics_address: SocketAddr,
@@ -48,14 +51,14 @@ enum LogFormat {
 
 impl RunArgs {
     pub(super) fn execute(self) -> Result<(), CliError> {
-        self.execute_with(Arc::new(SystemClock))
+        self.execute_by(|| Ok(Arc::new(SystemClock)))
     }
 
     /// Runs the controller by a given clock: by that of the machine, or by one that a test moves.
     ///
     /// # Errors
     /// Whatever kept it from running.
-    pub fn execute_with(self, clock: Arc<dyn Clock>) -> Result<(), CliError> {
+    pub fn execute_by(self, clock: impl FnOnce() -> Result<Arc<dyn Clock>, CliError>) -> Result<(), CliError> {
         let filter = EnvFilter::try_new(&self.log_filter)?;
         let logs = tracing_subscriber::fmt()
             .with_env_filter(filter)
@@ -68,6 +71,7 @@ impl RunArgs {
         rustls::crypto::ring::default_provider()
             .install_default()
             .map_err(|_| "a TLS provider was installed twice")?;
+        let clock = clock()?;
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?
@@ -92,6 +96,7 @@ impl RunArgs {
             client: Client::try_from(config)?,
             namespace: self.namespace,
             watch_namespace: self.watch_namespace,
+            watch_tenant: self.watch_tenant,
             clock,
             listener: Some(TcpListener::bind(self.metrics_address).await?),
             identity: self.leader_elect.then_some(self.identity),

@@ -52,6 +52,8 @@ pub struct Operator {
     pub namespace: String,
     /// The only namespace whose grants are looked at; none means all.
     pub watch_namespace: Option<String>,
+    /// The only tenant that is served; none means all.
+    pub watch_tenant: Option<String>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Where metrics and health are served; none means nowhere.
@@ -81,6 +83,7 @@ impl Operator {
             client,
             namespace,
             watch_namespace,
+            watch_tenant,
             clock,
             listener,
             identity,
@@ -98,6 +101,7 @@ impl Operator {
             client: client.clone(),
             namespace: namespace.clone(),
             watch_namespace,
+            watch_tenant,
             clock,
             metrics,
             readiness: readiness.clone(),
@@ -140,6 +144,7 @@ struct Parts {
     client: Client,
     namespace: String,
     watch_namespace: Option<String>,
+    watch_tenant: Option<String>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     readiness: Readiness,
@@ -151,6 +156,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         client,
         namespace,
         watch_namespace,
+        watch_tenant,
         clock,
         metrics,
         readiness,
@@ -195,7 +201,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
             std::future::pending::<()>().await;
         }
     };
-    let tenants = tenant_controller(&context, tenant_store, tenant_writer, &stop);
+    let tenants = tenant_controller(&context, watch_tenant.as_deref(), tenant_store, tenant_writer, &stop);
     let eligibilities = grant_controller(
         &context,
         watch_namespace.as_deref(),
@@ -219,17 +225,22 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
 
 fn tenant_controller(
     context: &Arc<Context>,
+    watch_tenant: Option<&str>,
     store: Store<EntraTenant>,
     writer: Writer<EntraTenant>,
     stop: &CancellationToken,
 ) -> BoxFuture<'static, ()> {
     let api = Api::<EntraTenant>::all(context.client.clone());
+    let mut config = watcher::Config::default();
+    if let Some(name) = watch_tenant {
+        config = config.fields(&format!("metadata.name={name}"));
+    }
     let gone = Arc::clone(context);
     let on_delete = move |tenant: &EntraTenant| {
         gone.tenants.forget(&tenant.name_any());
         gone.trigger_grants_of(&tenant.name_any());
     };
-    let stream = watch(api, writer, "EntraTenant", context, on_delete).predicate_filter(
+    let stream = watch(api, config, writer, "EntraTenant", context, on_delete).predicate_filter(
         predicates::generation.combine(predicates::annotations),
         PredicateConfig::default(),
     );
@@ -287,7 +298,7 @@ fn grant_controller<K: Grant>(
             gone.wakeups.trigger(&other);
         }
     };
-    let stream = watch(api, writer, K::KIND, context, on_delete).predicate_filter(
+    let stream = watch(api, watcher::Config::default(), writer, K::KIND, context, on_delete).predicate_filter(
         predicates::generation.combine(predicates::annotations),
         PredicateConfig::default(),
     );
@@ -311,6 +322,7 @@ fn grant_controller<K: Grant>(
 /// bookkeeping of server-side apply is most of an object's memory.
 fn watch<R>(
     api: Api<R>,
+    config: watcher::Config,
     writer: Writer<R>,
     kind: &'static str,
     context: &Arc<Context>,
@@ -326,7 +338,7 @@ where
         + 'static,
 {
     let metrics = Arc::clone(&context.metrics);
-    watcher::watcher(api, watcher::Config::default().any_semantic())
+    watcher::watcher(api, config.any_semantic())
         .default_backoff()
         .modify(|object| {
             object.managed_fields_mut().clear();

@@ -38,7 +38,7 @@ pub fn run_if_operator() -> Result<bool, CliError> {
     }
     let args = Args::parse_from(std::iter::once(program).chain(args));
     // The clock asks over plain http before the operator itself chooses a TLS provider.
-    args.run.execute_with_clock_from(|| Ok(Arc::new(RemoteClock::follow(&args.simulator)?)))?;
+    args.run.execute_by(|| Ok(Arc::new(RemoteClock::follow(&args.simulator)?)))?;
     Ok(true)
 }
 
