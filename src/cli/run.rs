@@ -58,7 +58,10 @@ impl RunArgs {
     ///
     /// # Errors
     /// Whatever kept it from running.
-    pub fn execute_by(self, clock: impl FnOnce() -> Result<Arc<dyn Clock>, CliError>) -> Result<(), CliError> {
+    pub fn execute_by(
+        self,
+        clock: impl FnOnce() -> Result<Arc<dyn Clock>, CliError>,
+    ) -> Result<(), CliError> {
         let filter = EnvFilter::try_new(&self.log_filter)?;
         let logs = tracing_subscriber::fmt()
             .with_env_filter(filter)

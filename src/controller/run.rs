@@ -201,7 +201,13 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
             std::future::pending::<()>().await;
         }
     };
-    let tenants = tenant_controller(&context, watch_tenant.as_deref(), tenant_store, tenant_writer, &stop);
+    let tenants = tenant_controller(
+        &context,
+        watch_tenant.as_deref(),
+        tenant_store,
+        tenant_writer,
+        &stop,
+    );
     let eligibilities = grant_controller(
         &context,
         watch_namespace.as_deref(),
@@ -298,7 +304,15 @@ fn grant_controller<K: Grant>(
             gone.wakeups.trigger(&other);
         }
     };
-    let stream = watch(api, watcher::Config::default(), writer, K::KIND, context, on_delete).predicate_filter(
+    let stream = watch(
+        api,
+        watcher::Config::default(),
+        writer,
+        K::KIND,
+        context,
+        on_delete,
+    )
+    .predicate_filter(
         predicates::generation.combine(predicates::annotations),
         PredicateConfig::default(),
     );

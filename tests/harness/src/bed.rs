@@ -14,7 +14,7 @@ use k8s_openapi::{
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
-    Api, Client, Config, Resource, ResourceExt,
+    Api, Client, Config, ResourceExt,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
     runtime::{conditions, wait::await_condition},
@@ -91,13 +91,22 @@ impl Bed {
     ///
     /// # Errors
     /// When something cannot be started.
-    pub async fn on(control_plane: &'static ControlPlane, options: BedOptions) -> Result<Self, BedError> {
+    pub async fn on(
+        control_plane: &'static ControlPlane,
+        options: BedOptions,
+    ) -> Result<Self, BedError> {
         let client = client(control_plane, "pim-harness").await?;
         install_crds(&client, control_plane).await?;
         let simulator = Simulator::start(options.simulator).await?;
         let id = uuid::Uuid::new_v4().simple().to_string();
         let namespace = format!("t-{}", &id[..10]);
-        let bed = Self { control_plane, client, simulator, tenant: namespace.clone(), namespace };
+        let bed = Self {
+            control_plane,
+            client,
+            simulator,
+            tenant: namespace.clone(),
+            namespace,
+        };
         bed.create_namespace().await?;
         bed.write_secret(&options.secret).await?;
         bed.create_tenant(options.tenant).await?;
@@ -105,8 +114,13 @@ impl Bed {
     }
 
     async fn create_namespace(&self) -> Result<(), kube::Error> {
-        let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": self.namespace}})).map_err(kube::Error::SerdeError)?;
-        Api::all(self.client.clone()).create(&PostParams::default(), &namespace).await.map(drop)
+        let namespace: Namespace =
+            serde_json::from_value(json!({"metadata": {"name": self.namespace}}))
+                .map_err(kube::Error::SerdeError)?;
+        Api::all(self.client.clone())
+            .create(&PostParams::default(), &namespace)
+            .await
+            .map(drop)
     }
 
     /// Writes the Secret that the tenant refers to.
@@ -119,7 +133,13 @@ impl Bed {
             "metadata": {"name": "entra"}, "stringData": {"client-secret": value},
         });
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        api.patch("entra", &PatchParams::apply("git").force(), &Patch::Apply(secret)).await.map(drop)
+        api.patch(
+            "entra",
+            &PatchParams::apply("git").force(),
+            &Patch::Apply(secret),
+        )
+        .await
+        .map(drop)
     }
 
     async fn create_tenant(&self, further: serde_json::Value) -> Result<(), kube::Error> {
@@ -137,7 +157,13 @@ impl Bed {
             "metadata": {"name": self.tenant}, "spec": spec,
         });
         let api: Api<EntraTenant> = Api::all(self.client.clone());
-        api.patch(&self.tenant, &PatchParams::apply("git").force(), &Patch::Apply(tenant)).await.map(drop)
+        api.patch(
+            &self.tenant,
+            &PatchParams::apply("git").force(),
+            &Patch::Apply(tenant),
+        )
+        .await
+        .map(drop)
     }
 
     /// Applies manifests; `tenantRef` is filled in where it is missing.
@@ -168,7 +194,10 @@ impl Bed {
             listener: None,
             identity: None,
         };
-        Operator { task: tokio::spawn(controller.run(stop.clone())), stop }
+        Operator {
+            task: tokio::spawn(controller.run(stop.clone())),
+            stop,
+        }
     }
 
     /// The API for a kind in the bed's namespace.
@@ -181,16 +210,30 @@ impl Bed {
     ///
     /// # Panics
     /// When it does not within a minute; the message holds the last status.
-    pub async fn until<K: Grant>(&self, name: &str, what: &str, holds: impl Fn(&GrantStatus) -> bool) -> K {
+    pub async fn until<K: Grant>(
+        &self,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&GrantStatus) -> bool,
+    ) -> K {
         let api = self.api::<K>();
         let deadline = Instant::now() + PATIENCE;
         loop {
             let object = api.get_opt(name).await.ok().flatten();
-            if let Some(object) = object.as_ref().filter(|object| object.status().is_some_and(&holds)) {
+            if let Some(object) = object
+                .as_ref()
+                .filter(|object| object.status().is_some_and(&holds))
+            {
                 return object.clone();
             }
-            let last = object.as_ref().and_then(|object| serde_json::to_string_pretty(&object.status()).ok());
-            assert!(Instant::now() < deadline, "{name} never got {what}; its status: {}", last.unwrap_or_default());
+            let last = object
+                .as_ref()
+                .and_then(|object| serde_json::to_string_pretty(&object.status()).ok());
+            assert!(
+                Instant::now() < deadline,
+                "{name} never got {what}; its status: {}",
+                last.unwrap_or_default()
+            );
             tokio::time::sleep(Duration::from_millis(40)).await;
         }
     }
@@ -200,9 +243,15 @@ impl Bed {
     /// # Panics
     /// As [`Bed::until`].
     pub async fn until_reason<K: Grant>(&self, name: &str, reason: &str) -> K {
-        let generation = self.api::<K>().get(name).await.ok().and_then(|object| object.meta().generation);
+        let generation = self
+            .api::<K>()
+            .get(name)
+            .await
+            .ok()
+            .and_then(|object| object.meta().generation);
         self.until(name, reason, |status| {
-            status.observed_generation >= generation && ready(status).is_some_and(|(_, actual, _)| actual == reason)
+            status.observed_generation >= generation
+                && ready(status).is_some_and(|(_, actual, _)| actual == reason)
         })
         .await
     }
@@ -215,7 +264,10 @@ impl Bed {
         let deadline = Instant::now() + PATIENCE;
         while let Some(object) = self.api::<K>().get_opt(name).await.ok().flatten() {
             let status = serde_json::to_string_pretty(&object.status()).unwrap_or_default();
-            assert!(Instant::now() < deadline, "{name} never went; its status: {status}");
+            assert!(
+                Instant::now() < deadline,
+                "{name} never went; its status: {status}"
+            );
             tokio::time::sleep(Duration::from_millis(40)).await;
         }
     }
@@ -224,7 +276,11 @@ impl Bed {
     ///
     /// # Panics
     /// When it does not within a minute.
-    pub async fn eventually<F: Future<Output = bool>>(&self, what: &str, mut holds: impl FnMut() -> F) {
+    pub async fn eventually<F: Future<Output = bool>>(
+        &self,
+        what: &str,
+        mut holds: impl FnMut() -> F,
+    ) {
         let deadline = Instant::now() + PATIENCE;
         while !holds().await {
             assert!(Instant::now() < deadline, "never: {what}");
@@ -241,12 +297,24 @@ impl Bed {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let tenant = api.get(&self.tenant).await.ok();
-            let conditions = tenant.as_ref().and_then(|tenant| tenant.status.as_ref()).map(|status| status.conditions.clone());
-            let actual = conditions.into_iter().flatten().find(|condition| condition.type_ == "Ready");
-            if let (Some(tenant), true) = (tenant, actual.as_ref().is_some_and(|ready| ready.reason == reason)) {
+            let conditions = tenant
+                .as_ref()
+                .and_then(|tenant| tenant.status.as_ref())
+                .map(|status| status.conditions.clone());
+            let actual = conditions
+                .into_iter()
+                .flatten()
+                .find(|condition| condition.type_ == "Ready");
+            if let (Some(tenant), true) = (
+                tenant,
+                actual.as_ref().is_some_and(|ready| ready.reason == reason),
+            ) {
                 return tenant;
             }
-            assert!(Instant::now() < deadline, "the tenant never got {reason}: {actual:?}");
+            assert!(
+                Instant::now() < deadline,
+                "the tenant never got {reason}: {actual:?}"
+            );
             tokio::time::sleep(Duration::from_millis(40)).await;
         }
     }
@@ -256,12 +324,17 @@ impl Bed {
     /// # Errors
     /// When the API server refuses.
     pub async fn delete<K: Grant>(&self, name: &str) -> Result<(), kube::Error> {
-        self.api::<K>().delete(name, &DeleteParams::default()).await.map(drop)
+        self.api::<K>()
+            .delete(name, &DeleteParams::default())
+            .await
+            .map(drop)
     }
 
     /// Moves the virtual time.
     pub fn advance(&self, by: TimeDelta) {
-        self.simulator.clock().advance(by);
+        self.simulator
+            .clock()
+            .advance(by.to_std().unwrap_or_default());
     }
 
     /// The virtual time.
@@ -274,7 +347,10 @@ impl Bed {
 /// Status, reason and message of `Ready`.
 #[must_use]
 pub fn ready(status: &GrantStatus) -> Option<(&str, &str, &str)> {
-    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready")?;
+    let ready = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "Ready")?;
     Some((&ready.status, &ready.reason, &ready.message))
 }
 
@@ -291,7 +367,11 @@ impl Drop for Bed {
                 Err(error) => *findings.misfits.entry(error.to_string()).or_default() += 1,
             }
         }
-        assert!(findings.misfits.is_empty(), "traffic that Graph's metadata does not know: {:#?}", findings.misfits);
+        assert!(
+            findings.misfits.is_empty(),
+            "traffic that Graph's metadata does not know: {:#?}",
+            findings.misfits
+        );
     }
 }
 
@@ -301,14 +381,26 @@ impl BedOptions {
     /// # Errors
     /// When it cannot be read.
     pub fn story(name: &str) -> Result<Self, BedError> {
-        let simulator = SimulatorConfig { estate: Estate::contoso()?, traffic_log: Some(traffic_log(name)?), ..SimulatorConfig::default() };
-        Ok(Self { name: name.to_owned(), simulator, secret: "simulator-secret".to_owned(), tenant: json!({}) })
+        let simulator = SimulatorConfig {
+            traffic_log: Some(traffic_log(name)?),
+            keep_traffic: true,
+            ..SimulatorConfig::new(Estate::contoso())
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            simulator,
+            secret: "simulated-secret".to_owned(),
+            tenant: json!({}),
+        })
     }
 }
 
 /// Where a test leaves its traffic.
 fn traffic_log(name: &str) -> std::io::Result<PathBuf> {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/graph-traffic"));
+    let folder = PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../target/graph-traffic"
+    ));
     std::fs::create_dir_all(&folder)?;
     let file = folder.join(format!("{name}.jsonl"));
     match std::fs::remove_file(&file) {
@@ -321,29 +413,53 @@ fn traffic_log(name: &str) -> std::io::Result<PathBuf> {
 ///
 /// # Errors
 /// When its kubeconfig cannot be used.
-pub async fn client(control_plane: &ControlPlane, user_agent: &'static str) -> Result<Client, BedError> {
+pub async fn client(
+    control_plane: &ControlPlane,
+    user_agent: &'static str,
+) -> Result<Client, BedError> {
     // Whoever comes first chooses; all choose the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let kubeconfig = Kubeconfig::from_yaml(&control_plane.kubeconfig_yaml())?;
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(user_agent)));
+    let mut config =
+        Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    config.headers.push((
+        http::header::USER_AGENT,
+        http::HeaderValue::from_static(user_agent),
+    ));
     Ok(Client::try_from(config)?)
 }
 
-async fn install_crds(client: &Client, control_plane: &'static ControlPlane) -> Result<(), BedError> {
+async fn install_crds(
+    client: &Client,
+    control_plane: &'static ControlPlane,
+) -> Result<(), BedError> {
     static INSTALLED: OnceCell<std::sync::Mutex<Vec<String>>> = OnceCell::const_new();
     static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _turn = ONE_AT_A_TIME.lock().await;
-    let installed = INSTALLED.get_or_init(|| async { std::sync::Mutex::default() }).await;
+    let installed = INSTALLED
+        .get_or_init(|| async { std::sync::Mutex::default() })
+        .await;
     let url = control_plane.url().to_owned();
-    if installed.lock().is_ok_and(|installed| installed.contains(&url)) {
+    if installed
+        .lock()
+        .is_ok_and(|installed| installed.contains(&url))
+    {
         return Ok(());
     }
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     for crd in crds::all() {
         let name = crd.name_any();
-        api.patch(&name, &PatchParams::apply("git").force(), &Patch::Apply(&crd)).await?;
-        tokio::time::timeout(PATIENCE, await_condition(api.clone(), &name, conditions::is_crd_established())).await??;
+        api.patch(
+            &name,
+            &PatchParams::apply("git").force(),
+            &Patch::Apply(&crd),
+        )
+        .await?;
+        tokio::time::timeout(
+            PATIENCE,
+            await_condition(api.clone(), &name, conditions::is_crd_established()),
+        )
+        .await??;
     }
     if let Ok(mut installed) = installed.lock() {
         installed.push(url);
@@ -365,7 +481,10 @@ impl Operator {
     pub async fn stop(self) {
         self.stop.cancel();
         let ended = self.task.await;
-        assert!(matches!(ended, Ok(Ok(()))), "the operator ended badly: {ended:?}");
+        assert!(
+            matches!(ended, Ok(Ok(()))),
+            "the operator ended badly: {ended:?}"
+        );
     }
 
     /// Ends it at once, wherever it is.
@@ -381,6 +500,9 @@ impl Operator {
 /// # Panics
 /// When they differ.
 pub fn assert_same<T: serde::Serialize + Debug>(one: &T, two: &T, what: &str) {
-    let (one, two) = (serde_json::to_value(one).ok(), serde_json::to_value(two).ok());
+    let (one, two) = (
+        serde_json::to_value(one).ok(),
+        serde_json::to_value(two).ok(),
+    );
     assert_eq!(one, two, "{what}");
 }

@@ -52,7 +52,9 @@ impl RemoteClock {
     pub fn follow(simulator: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let url = format!("{}/_simulator/clock", simulator.trim_end_matches('/'));
         let (sender, jumps) = watch::channel(());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let client = reqwest::Client::new();
         let ahead = Arc::new(Mutex::new(runtime.block_on(ask(&client, &url))?));
         let shared = Arc::clone(&ahead);
@@ -77,8 +79,17 @@ impl RemoteClock {
     }
 }
 
-async fn ask(client: &reqwest::Client, url: &str) -> Result<TimeDelta, Box<dyn std::error::Error + Send + Sync>> {
-    let answer: serde_json::Value = client.get(url).timeout(Duration::from_secs(5)).send().await?.json().await?;
+async fn ask(
+    client: &reqwest::Client,
+    url: &str,
+) -> Result<TimeDelta, Box<dyn std::error::Error + Send + Sync>> {
+    let answer: serde_json::Value = client
+        .get(url)
+        .timeout(Duration::from_secs(5))
+        .send()
+        .await?
+        .json()
+        .await?;
     let now: DateTime<Utc> = serde_json::from_value(answer["now"].clone())?;
     Ok(now - Utc::now())
 }

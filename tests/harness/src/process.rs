@@ -38,7 +38,8 @@ pub fn run_if_operator() -> Result<bool, CliError> {
     }
     let args = Args::parse_from(std::iter::once(program).chain(args));
     // The clock asks over plain http before the operator itself chooses a TLS provider.
-    args.run.execute_by(|| Ok(Arc::new(RemoteClock::follow(&args.simulator)?)))?;
+    args.run
+        .execute_by(|| Ok(Arc::new(RemoteClock::follow(&args.simulator)?)))?;
     Ok(true)
 }
 
@@ -50,8 +51,16 @@ impl OperatorProcess {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(kubeconfig: &Path, simulator: &str, log: &Path, args: &[&str]) -> std::io::Result<Self> {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
+    pub fn start(
+        kubeconfig: &Path,
+        simulator: &str,
+        log: &Path,
+        args: &[&str],
+    ) -> std::io::Result<Self> {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)?;
         Command::new(std::env::current_exe()?)
             .args([ROLE, "--simulator", simulator])
             .args(args)
@@ -83,7 +92,10 @@ impl OperatorProcess {
     /// # Errors
     /// When the process cannot be signalled.
     pub fn terminate(&mut self) -> std::io::Result<bool> {
-        Command::new("kill").arg("-TERM").arg(self.0.id().to_string()).status()?;
+        Command::new("kill")
+            .arg("-TERM")
+            .arg(self.0.id().to_string())
+            .status()?;
         Ok(self.0.wait()?.success())
     }
 }

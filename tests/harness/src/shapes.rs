@@ -11,8 +11,9 @@ use std::{
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-static SCHEMA: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(include_str!("graph-v1.0.schema.json")).unwrap_or_default());
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("graph-v1.0.schema.json")).unwrap_or_default()
+});
 static VALIDATORS: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
 
 /// What a check came to.
@@ -27,9 +28,16 @@ pub struct Findings {
 impl Findings {
     /// Holds one exchange against the shapes: `{"method", "path", "status", "request", "response"}`.
     pub fn exchange(&mut self, exchange: &Value) {
-        let path = text(exchange, "path").or_else(|| text(exchange, "url")).unwrap_or_default();
+        let path = text(exchange, "path")
+            .or_else(|| text(exchange, "url"))
+            .unwrap_or_default();
         let method = text(exchange, "method").unwrap_or("GET");
-        if path.split('?').next().unwrap_or_default().ends_with("/$batch") {
+        if path
+            .split('?')
+            .next()
+            .unwrap_or_default()
+            .ends_with("/$batch")
+        {
             self.batch(exchange);
             return;
         }
@@ -38,9 +46,15 @@ impl Findings {
         if matches!(method, "POST" | "PATCH" | "PUT") && request.is_object() {
             self.body(request, &type_, "request");
         }
-        let succeeded = exchange["status"].as_u64().is_some_and(|status| (200..300).contains(&status));
+        let succeeded = exchange["status"]
+            .as_u64()
+            .is_some_and(|status| (200..300).contains(&status));
         // A selection leaves out what the shape demands.
-        if succeeded && exchange["response"].is_object() && !path.contains("$select") && !path.contains("%24select") {
+        if succeeded
+            && exchange["response"].is_object()
+            && !path.contains("$select")
+            && !path.contains("%24select")
+        {
             self.body(&exchange["response"], &type_, "response");
         }
     }
@@ -50,7 +64,9 @@ impl Findings {
             .filter_map(|answer| Some((text(answer, "id")?, answer)))
             .collect();
         for item in items(&exchange["request"]["requests"]) {
-            let answer = text(item, "id").and_then(|id| answers.get(id).copied()).unwrap_or(&Value::Null);
+            let answer = text(item, "id")
+                .and_then(|id| answers.get(id).copied())
+                .unwrap_or(&Value::Null);
             self.exchange(&json!({
                 "method": item["method"], "path": item["url"], "request": item["body"],
                 "status": answer["status"], "response": answer["body"],
@@ -63,17 +79,25 @@ impl Findings {
             return;
         }
         if let Some(values) = body.get("value").and_then(Value::as_array) {
-            values.iter().for_each(|value| self.body(value, type_, side));
+            values
+                .iter()
+                .for_each(|value| self.body(value, type_, side));
             return;
         }
         let Some(validator) = validator(type_) else {
-            *self.misfits.entry(format!("{side}: unknown type {type_}")).or_default() += 1;
+            *self
+                .misfits
+                .entry(format!("{side}: unknown type {type_}"))
+                .or_default() += 1;
             return;
         };
         self.checked += 1;
         for error in validator.iter_errors(body) {
             let misfit = format!("{side}: {type_}{}: {error}", error.instance_path());
-            *self.misfits.entry(misfit.chars().take(300).collect()).or_default() += 1;
+            *self
+                .misfits
+                .entry(misfit.chars().take(300).collect())
+                .or_default() += 1;
         }
     }
 }
@@ -93,9 +117,16 @@ fn validator(type_: &str) -> Option<Arc<Validator>> {
 
 /// The type of the bodies at a path; none where no shape is known.
 fn type_of(path: &str) -> Option<String> {
-    let path = path.split('?').next()?.trim_start_matches("/v1.0").trim_start_matches("/beta");
+    let path = path
+        .split('?')
+        .next()?
+        .trim_start_matches("/v1.0")
+        .trim_start_matches("/beta");
     let (set, type_) = [
-        ("/identityGovernance/privilegedAccess/group/", "privilegedAccessGroup"),
+        (
+            "/identityGovernance/privilegedAccess/group/",
+            "privilegedAccessGroup",
+        ),
         ("/roleManagement/directory/role", "unifiedRole"),
     ]
     .into_iter()
@@ -114,7 +145,10 @@ fn type_of(path: &str) -> Option<String> {
     let first = letters.next()?.to_uppercase();
     let known = ["AssignmentSchedule", "EligibilitySchedule"];
     let type_ = format!("{type_}{first}{}", letters.as_str());
-    known.iter().any(|part| type_.contains(part)).then_some(type_)
+    known
+        .iter()
+        .any(|part| type_.contains(part))
+        .then_some(type_)
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
@@ -129,12 +163,19 @@ fn items(value: &Value) -> impl Iterator<Item = &Value> {
 mod tests {
     use super::*;
 
-    const PATH: &str = "/v1.0/identityGovernance/privilegedAccess/group/eligibilityScheduleRequests";
+    const PATH: &str =
+        "/v1.0/identityGovernance/privilegedAccess/group/eligibilityScheduleRequests";
 
     #[test]
     fn paths_lead_to_microsofts_type_names() {
-        assert_eq!(type_of(PATH).as_deref(), Some("privilegedAccessGroupEligibilityScheduleRequest"));
-        assert_eq!(type_of(&format!("{PATH}/1234")).as_deref(), Some("privilegedAccessGroupEligibilityScheduleRequest"));
+        assert_eq!(
+            type_of(PATH).as_deref(),
+            Some("privilegedAccessGroupEligibilityScheduleRequest")
+        );
+        assert_eq!(
+            type_of(&format!("{PATH}/1234")).as_deref(),
+            Some("privilegedAccessGroupEligibilityScheduleRequest")
+        );
         assert_eq!(type_of(&format!("{PATH}/1234/cancel")), None);
         assert_eq!(
             type_of("/v1.0/identityGovernance/privilegedAccess/group/assignmentScheduleInstances?$filter=x").as_deref(),

@@ -10,16 +10,30 @@ use kube::{
 ///
 /// # Errors
 /// The API server's refusal, or what is wrong with the text.
-pub async fn apply(client: &Client, namespace: &str, text: &str) -> Result<Vec<DynamicObject>, kube::Error> {
-    let discovery = Discovery::new(client.clone()).filter(&["entrapim.dev", ""]).run().await?;
+pub async fn apply(
+    client: &Client,
+    namespace: &str,
+    text: &str,
+) -> Result<Vec<DynamicObject>, kube::Error> {
+    let discovery = Discovery::new(client.clone())
+        .filter(&["entrapim.dev", ""])
+        .run()
+        .await?;
     let mut applied = Vec::new();
-    for document in text.split("\n---").map(|part| part.trim_start_matches("---")) {
+    for document in text
+        .split("\n---")
+        .map(|part| part.trim_start_matches("---"))
+    {
         if document.trim().is_empty() {
             continue;
         }
-        let object: DynamicObject = serde_saphyr::from_str(document).map_err(|error| kube::Error::Service(Box::new(error)))?;
+        let object: DynamicObject = serde_saphyr::from_str(document)
+            .map_err(|error| kube::Error::Service(Box::new(error)))?;
         let types = object.types.clone().unwrap_or_default();
-        let group = types.api_version.split_once('/').map_or("", |(group, _)| group);
+        let group = types
+            .api_version
+            .split_once('/')
+            .map_or("", |(group, _)| group);
         let version = types.api_version.rsplit('/').next().unwrap_or_default();
         let kind = kube::core::GroupVersionKind::gvk(group, version, &types.kind);
         let (resource, capabilities) = discovery
@@ -33,7 +47,10 @@ pub async fn apply(client: &Client, namespace: &str, text: &str) -> Result<Vec<D
             }
         };
         let params = PatchParams::apply("git").force();
-        applied.push(api.patch(&object.name_any(), &params, &Patch::Apply(&object)).await?);
+        applied.push(
+            api.patch(&object.name_any(), &params, &Patch::Apply(&object))
+                .await?,
+        );
     }
     Ok(applied)
 }
