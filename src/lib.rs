@@ -1,3 +1,4 @@
 //! pim-operator.
 
+pub mod api;
 pub mod graph;

@@ -1,0 +1,226 @@
+//! What an administrator in the portal, or a person, can do behind the operator's back.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::behaviour::Behaviour;
+use crate::engine::PolicyPatch;
+use crate::estate::{ApplicationSeed, GroupSeed, ServicePrincipalSeed, UserSeed};
+use crate::types::{Access, Kind, Window};
+
+/// One deed. In JSON: an object with the name of the deed under `do`.
+///
+/// Groups and principals are named by id, user principal name, display name or client id.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Operation {
+    /// Adds a user.
+    AddUser(UserSeed),
+    /// Renames or disables a user.
+    AlterUser {
+        /// Who.
+        user: String,
+        /// New name.
+        #[serde(default)]
+        display_name: Option<String>,
+        /// New sign-in name.
+        #[serde(default)]
+        user_principal_name: Option<String>,
+        /// Enable or disable.
+        #[serde(default)]
+        account_enabled: Option<bool>,
+    },
+    /// Adds a group.
+    AddGroup(GroupSeed),
+    /// Renames a group, or makes it dynamic or synchronised.
+    AlterGroup {
+        /// Which.
+        group: String,
+        /// New name.
+        #[serde(default)]
+        display_name: Option<String>,
+        /// New dynamic rule.
+        #[serde(default)]
+        membership_rule: Option<String>,
+        /// Synchronised from on-premises or not.
+        #[serde(default)]
+        on_premises: Option<bool>,
+    },
+    /// Adds a service principal.
+    AddServicePrincipal(ServicePrincipalSeed),
+    /// Deletes a user, group or service principal.
+    Delete {
+        /// Which.
+        object: String,
+    },
+    /// Adds a plain membership or ownership, outside PIM.
+    AddMember {
+        /// Group.
+        group: String,
+        /// Principal.
+        principal: String,
+        /// Member or owner.
+        #[serde(default)]
+        access_id: Access,
+    },
+    /// Removes a membership or ownership through the groups API, also one that PIM made.
+    RemoveMember {
+        /// Group.
+        group: String,
+        /// Principal.
+        principal: String,
+        /// Member or owner.
+        #[serde(default)]
+        access_id: Access,
+    },
+    /// Adds an application that can sign in.
+    AddApplication(ApplicationSeed),
+    /// Replaces the application permissions; tokens already issued keep theirs.
+    SetAppRoles {
+        /// Client id.
+        client_id: String,
+        /// New permissions.
+        app_roles: Vec<String>,
+    },
+    /// Replaces the client secrets by a new one.
+    RotateSecret {
+        /// Client id.
+        client_id: String,
+        /// New secret.
+        secret: String,
+    },
+    /// Ends all client secrets at a time (virtual).
+    ExpireSecrets {
+        /// Client id.
+        client_id: String,
+        /// When; none: now.
+        #[serde(default)]
+        at: Option<DateTime<Utc>>,
+    },
+    /// Changes the PIM policy of a group's membership or ownership.
+    SetPolicy {
+        /// Group.
+        group: String,
+        /// Member or owner.
+        #[serde(default)]
+        access_id: Access,
+        /// What changes.
+        policy: PolicyPatch,
+    },
+    /// Adds a grant in the portal.
+    Assign(Grant),
+    /// Changes the window of a grant in the portal.
+    Update(Grant),
+    /// Extends a grant in the portal.
+    Extend(Grant),
+    /// Removes a grant in the portal.
+    Remove {
+        /// Eligible or active.
+        kind: Kind,
+        /// Group.
+        group: String,
+        /// Principal.
+        principal: String,
+        /// Member or owner.
+        #[serde(default)]
+        access_id: Access,
+    },
+    /// A person activates; policy and approval apply.
+    Activate {
+        /// Who.
+        user: String,
+        /// Group.
+        group: String,
+        /// Member or owner.
+        #[serde(default)]
+        access_id: Access,
+        /// How long.
+        #[serde(default)]
+        window: Window,
+        /// Why.
+        #[serde(default)]
+        justification: Option<String>,
+    },
+    /// A person ends an activation; not in its first five minutes.
+    Deactivate {
+        /// Who.
+        user: String,
+        /// Group.
+        group: String,
+        /// Member or owner.
+        #[serde(default)]
+        access_id: Access,
+    },
+    /// An approver agrees to a request.
+    Approve {
+        /// Request id.
+        request: String,
+    },
+    /// An approver refuses a request.
+    Deny {
+        /// Request id.
+        request: String,
+    },
+    /// Changes how the simulator behaves.
+    SetBehaviour {
+        /// New behaviour; what is absent is at its default.
+        behaviour: Box<Behaviour>,
+    },
+}
+
+/// A grant, as an administrator enters it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// Eligible or active.
+    pub kind: Kind,
+    /// Group.
+    pub group: String,
+    /// Principal.
+    pub principal: String,
+    /// Member or owner.
+    #[serde(default)]
+    pub access_id: Access,
+    /// From when to when.
+    #[serde(default)]
+    pub window: Window,
+    /// Why.
+    #[serde(default)]
+    pub justification: Option<String>,
+}
+
+/// Why a deed was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AdminError {
+    /// Nothing has that id or name.
+    #[error("no {what} is called {name}")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// By which name.
+        name: String,
+    },
+    /// More than one object has that name.
+    #[error("more than one object is called {name}")]
+    Ambiguous {
+        /// The name.
+        name: String,
+    },
+    /// Graph would refuse it.
+    #[error("{code}: {message}")]
+    Refused {
+        /// Graph's error code.
+        code: String,
+        /// Graph's message.
+        message: String,
+    },
+}
+
+impl From<crate::error::GraphError> for AdminError {
+    fn from(error: crate::error::GraphError) -> Self {
+        Self::Refused {
+            code: error.code,
+            message: error.message,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! adminRemove: names a principal and a target, never a row.
+
+use super::assign::check_age;
+use super::create::{Case, Decision};
+use super::request::Progress;
+use super::{last_owner, overlap};
+use crate::error::GraphError;
+use crate::types::Kind;
+use crate::world::World;
+
+/// Removes the grant; without one, a person's activation. The answer is `Revoked`.
+///
+/// A fault that live tenants showed twice: the removal of an active row works, and is answered 400
+/// `RoleAssignmentDoesNotExist` all the same.
+pub(super) fn remove(world: &mut World, case: &Case<'_>) -> Result<Decision, GraphError> {
+    let (kind, input, now) = (case.kind, case.input, case.now);
+    let group = world
+        .pim
+        .group(input.group)
+        .ok_or_else(|| overlap::does_not_exist(400))?;
+    let rows: Vec<_> = group
+        .alive(kind, input.principal, input.access, now)
+        .collect();
+    let only_activated = rows.iter().all(|row| row.activated);
+    if rows.is_empty() {
+        return Err(overlap::does_not_exist(400));
+    }
+    check_age(world, case)?;
+    if !case.actor.is_portal() {
+        rows.iter()
+            .try_for_each(|row| last_owner::refuse(&group.rows, row, now, &world.directory))?;
+    }
+    if input.validation_only {
+        return Ok(revoked());
+    }
+    let gone = now + world.behaviour.removal_lag;
+    world.pim.kill(input.group, now, gone, |row| {
+        row.concerns(kind, input.principal, input.access) && (only_activated || !row.activated)
+    });
+    if kind == Kind::Assignment
+        && !case.actor.is_portal()
+        && world.behaviour.misreported_removals > 0
+    {
+        world.behaviour.misreported_removals -= 1;
+        return Err(overlap::does_not_exist(400));
+    }
+    Ok(revoked())
+}
+
+/// The answer to a removal has neither completion nor schedule.
+pub(super) fn revoked() -> Decision {
+    Decision {
+        progress: Progress::Done("Revoked"),
+        completed: None,
+        start: None,
+        makes_schedule: false,
+        approval: false,
+    }
+}

@@ -1,0 +1,259 @@
+//! Everything that changes: directory, PIM, applications and behaviour, behind one lock.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use crate::admin::AdminError;
+use crate::behaviour::Behaviour;
+use crate::directory::{Class, Directory, Object};
+use crate::engine::input::{Action, Input};
+use crate::engine::row::Row;
+use crate::engine::store::Pim;
+use crate::engine::{Actor, store};
+use crate::estate::{ApplicationSeed, Estate, GroupSeed, ServicePrincipalSeed, TenantSeed};
+use crate::types::{Access, Kind};
+
+/// The state of the simulated tenant.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    pub tenant: TenantSeed,
+    pub directory: Directory,
+    pub pim: Pim,
+    pub applications: Vec<ApplicationSeed>,
+    pub behaviour: Behaviour,
+}
+
+impl World {
+    /// Builds the world of an estate.
+    pub fn build(
+        mut estate: Estate,
+        behaviour: Behaviour,
+        now: DateTime<Utc>,
+    ) -> Result<Self, AdminError> {
+        if let Some(size) = estate.generate.take() {
+            estate.add_generated(size);
+        }
+        let mut world = Self {
+            tenant: estate.tenant.clone(),
+            behaviour,
+            ..Self::default()
+        };
+        world.merge(estate, now, false)?;
+        Ok(world)
+    }
+
+    /// Adds everything an estate names.
+    pub fn merge(
+        &mut self,
+        mut estate: Estate,
+        now: DateTime<Utc>,
+        fresh: bool,
+    ) -> Result<(), AdminError> {
+        if let Some(size) = estate.generate.take() {
+            estate.add_generated(size);
+        }
+        for seed in &estate.users {
+            self.directory.add(seed.id, seed.into(), now, fresh);
+        }
+        for seed in &estate.service_principals {
+            self.add_service_principal(seed, now, fresh);
+        }
+        for seed in estate.applications {
+            self.add_application(seed, now, fresh);
+        }
+        for seed in &estate.groups {
+            self.add_group(seed, now, fresh);
+        }
+        for seed in &estate.groups {
+            let group = match seed.id {
+                Some(id) => id,
+                None => self.find(Class::Group, &seed.display_name)?,
+            };
+            for (names, access) in [
+                (&seed.members, Access::Member),
+                (&seed.owners, Access::Owner),
+            ] {
+                for name in names {
+                    let principal = self.find_principal(name)?;
+                    self.add_plain(group, principal, access, now);
+                }
+            }
+        }
+        for seed in estate.schedules {
+            let group = self.find(Class::Group, &seed.group)?;
+            let principal = self.find_principal(&seed.principal)?;
+            let input = Input::from_window(
+                Action::AdminAssign,
+                group,
+                principal,
+                seed.access_id,
+                seed.window,
+                seed.justification,
+            );
+            // Grants of the estate are old enough not to be blocked by their age.
+            let then = if seed.window.start.is_some() {
+                now
+            } else {
+                now - TimeDelta::days(1)
+            };
+            self.create(seed.kind, input, &Actor::Portal, then)?;
+        }
+        Ok(())
+    }
+
+    pub fn add_service_principal(
+        &mut self,
+        seed: &ServicePrincipalSeed,
+        now: DateTime<Utc>,
+        fresh: bool,
+    ) -> Uuid {
+        self.directory.add(seed.id, seed.into(), now, fresh)
+    }
+
+    /// Adds an application and its service principal.
+    pub fn add_application(
+        &mut self,
+        mut seed: ApplicationSeed,
+        now: DateTime<Utc>,
+        fresh: bool,
+    ) -> Uuid {
+        let principal = ServicePrincipalSeed {
+            id: seed.service_principal_id,
+            app_id: Some(seed.client_id),
+            display_name: seed.display_name.clone(),
+        };
+        let id = self.add_service_principal(&principal, now, fresh);
+        seed.service_principal_id = Some(id);
+        self.applications.push(seed);
+        id
+    }
+
+    pub fn add_group(&mut self, seed: &GroupSeed, now: DateTime<Utc>, fresh: bool) -> Uuid {
+        let id = self.directory.add(seed.id, seed.into(), now, fresh);
+        let (not_found, failed) = match fresh {
+            true => (
+                self.behaviour.new_group_not_found_posts,
+                self.behaviour.new_group_failed_posts,
+            ),
+            false => (0, 0),
+        };
+        let group = self.pim.group_mut(id);
+        group.not_found_left = not_found;
+        group.failed_left = failed;
+        for (patch, access) in [
+            (&seed.policy.member, Access::Member),
+            (&seed.policy.owner, Access::Owner),
+        ] {
+            if let Some(patch) = patch {
+                group.policy_mut(access).apply(patch);
+            }
+        }
+        id
+    }
+
+    /// Adds a membership or ownership outside PIM.
+    pub fn add_plain(&mut self, group: Uuid, principal: Uuid, access: Access, now: DateTime<Utc>) {
+        let seq = self.pim.next_seq();
+        self.pim.add_row(Row {
+            seq,
+            kind: Kind::Assignment,
+            group,
+            principal,
+            access,
+            id_part: principal,
+            created_using: None,
+            activated_using: None,
+            activated: false,
+            created: now,
+            start: now,
+            effective: now,
+            end: None,
+            listed_from: now,
+            instance_from: now,
+            died: None,
+            died_seq: 0,
+            listed_until: now,
+            stuck: false,
+        });
+    }
+
+    /// Deletes an object; its rows linger as ghosts.
+    pub fn delete(&mut self, id: Uuid, now: DateTime<Utc>) -> bool {
+        let was_group = self
+            .directory
+            .get(id)
+            .is_some_and(|entry| entry.group().is_some());
+        if !self.directory.delete(id, now) {
+            return false;
+        }
+        let gone = now + self.behaviour.ghosts_linger_for;
+        for group in self.pim.groups_of(id) {
+            self.pim.kill(group, now, gone, |row| row.principal == id);
+        }
+        if was_group {
+            self.pim.kill(id, now, gone, |_| true);
+        }
+        true
+    }
+
+    /// Applies what time has done to the groups that a call will look at.
+    pub fn settle(&mut self, groups: &[Uuid], now: DateTime<Utc>) {
+        for group in groups {
+            self.pim.settle(*group, now, &self.directory);
+        }
+    }
+
+    /// The view of a plain or stale read.
+    pub fn view(&self, now: DateTime<Utc>, stale: bool) -> store::View {
+        store::View {
+            now,
+            as_of: stale.then(|| self.pim.stale_limit()),
+        }
+    }
+
+    /// An object of a class by id, user principal name, client id or display name.
+    pub fn find(&self, class: Class, name: &str) -> Result<Uuid, AdminError> {
+        self.lookup(&[class], name)
+    }
+
+    /// A principal of any class.
+    pub fn find_principal(&self, name: &str) -> Result<Uuid, AdminError> {
+        self.lookup(&[Class::User, Class::Group, Class::ServicePrincipal], name)
+    }
+
+    fn lookup(&self, classes: &[Class], name: &str) -> Result<Uuid, AdminError> {
+        let fits = |object: &Object| classes.contains(&object.class());
+        if let Ok(id) = Uuid::try_parse(name) {
+            let entry = self
+                .directory
+                .get(id)
+                .or_else(|| self.directory.by_app_id(id));
+            if let Some(entry) = entry.filter(|entry| fits(&entry.object)) {
+                return Ok(entry.id);
+            }
+        }
+        if let Some(entry) = self
+            .directory
+            .by_upn(name)
+            .filter(|entry| fits(&entry.object))
+        {
+            return Ok(entry.id);
+        }
+        let found: Vec<_> = classes
+            .iter()
+            .flat_map(|class| self.directory.by_name(*class, name))
+            .collect();
+        match found.as_slice() {
+            [one] => Ok(one.id),
+            [] => Err(AdminError::NotFound {
+                what: classes
+                    .first()
+                    .map_or("object", |class| class.set().trim_end_matches('s')),
+                name: name.to_owned(),
+            }),
+            _ => Err(AdminError::Ambiguous {
+                name: name.to_owned(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The Kubernetes API of pim-operator: group `entrapim.dev`, version `v1alpha1`.
+//!
+//! One file per kind ([`group_grant`] holds the two group kinds, which declare the same things about
+//! different schedule sets; [`tenant`] the connection to Entra), plus what kinds share: [`terms`] (what every grant
+//! says besides its target), [`schedule_info`] (the window), [`references`] (who and what), [`status`] (what the operator
+//! reports) and [`conditions`] (the frozen vocabulary of condition types and reasons). Field names and
+//! enum values are Microsoft Graph's own wherever Graph has one.
+//!
+//! These types are the source of `crds/`: [`crds::all`] turns them into CustomResourceDefinitions. Nothing here does I/O
+//! or decides anything.
+
+pub mod conditions;
+pub mod crds;
+pub mod group_grant;
+pub mod guid;
+pub mod references;
+pub mod schedule_info;
+pub mod status;
+pub mod tenant;
+pub mod terms;
+
+/// The API group of every kind.
+pub const GROUP: &str = "entrapim.dev";
+/// The finalizer that holds a deleted grant until its access in Entra is gone.
+pub const FINALIZER: &str = "entrapim.dev/revoke";
+/// The annotation that abandons a grant on deletion; its value must be the object's uid.
+pub const ABANDON_ANNOTATION: &str = "entrapim.dev/abandon";
+/// The annotation that asks for a reconcile now; any new value does.
+pub const RECONCILE_ANNOTATION: &str = "entrapim.dev/requestedAt";

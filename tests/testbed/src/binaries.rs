@@ -1,0 +1,129 @@
+//! Where the programs of the control plane come from: the developer's own folder, or our cache.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, go_build};
+
+/// The programs of a control plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binaries {
+    /// The store behind the API server.
+    pub etcd: PathBuf,
+    /// The API server.
+    pub kube_apiserver: PathBuf,
+    /// The command-line client.
+    pub kubectl: PathBuf,
+    /// Namespace deletion, garbage collection and more; a folder of `setup-envtest` lacks it.
+    pub kube_controller_manager: Option<PathBuf>,
+}
+
+/// The parts of the process environment that decide; a value, so that tests need not change the real one.
+#[derive(Debug, Default)]
+pub(crate) struct Environment {
+    /// `KUBEBUILDER_ASSETS`
+    pub(crate) assets: Option<PathBuf>,
+    /// The user's cache folder.
+    pub(crate) cache: Option<PathBuf>,
+    /// `PATH`
+    pub(crate) path: OsString,
+}
+
+impl Environment {
+    fn current() -> Self {
+        let folder = |name: &str| {
+            env::var_os(name)
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from)
+        };
+        Self {
+            assets: folder("KUBEBUILDER_ASSETS"),
+            cache: folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache"))),
+            path: env::var_os("PATH").unwrap_or_default(),
+        }
+    }
+}
+
+impl Binaries {
+    /// The programs in the folder that `KUBEBUILDER_ASSETS` names, or else our own: built once from
+    /// source into the user's cache folder, which takes minutes and reports its progress on stderr.
+    ///
+    /// # Errors
+    /// If that folder is incomplete, if a tool for the build is missing, or if the build fails.
+    pub async fn locate_or_build() -> Result<Self, Error> {
+        Self::locate_or_build_in(&Environment::current()).await
+    }
+
+    pub(crate) async fn locate_or_build_in(environment: &Environment) -> Result<Self, Error> {
+        if let Some(folder) = &environment.assets {
+            return Self::in_folder(folder);
+        }
+        let cache = environment.cache.as_ref().ok_or(Error::NoCacheFolder)?;
+        let folder =
+            go_build::ensure_built(&cache.join("pim-operator/testbed"), &environment.path).await?;
+        Self::in_folder(&folder)
+    }
+
+    fn in_folder(folder: &Path) -> Result<Self, Error> {
+        let find = |program| Some(folder.join(program)).filter(|path| path.is_file());
+        let require = |program| {
+            find(program).ok_or_else(|| Error::IncompleteAssets {
+                folder: folder.to_owned(),
+                program,
+            })
+        };
+        Ok(Self {
+            etcd: require("etcd")?,
+            kube_apiserver: require("kube-apiserver")?,
+            kubectl: require("kubectl")?,
+            kube_controller_manager: find("kube-controller-manager"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        reason = "a failed set-up step should fail the test"
+    )]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_missing_go_is_reported_in_one_line() {
+        let cache = env::temp_dir().join(format!("pim-testbed-no-go-{}", std::process::id()));
+        let environment = Environment {
+            cache: Some(cache.clone()),
+            path: OsString::from("/nonexistent"),
+            assets: None,
+        };
+        let error = Binaries::locate_or_build_in(&environment)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("`go` is not on the PATH: install Go"),
+            "{error}"
+        );
+        assert_eq!(error.lines().count(), 1);
+        assert!(!cache.exists(), "nothing was begun");
+    }
+
+    #[tokio::test]
+    async fn an_incomplete_assets_folder_is_named() {
+        let environment = Environment {
+            assets: Some(PathBuf::from("/nonexistent")),
+            ..Environment::default()
+        };
+        let error = Binaries::locate_or_build_in(&environment)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "KUBEBUILDER_ASSETS is /nonexistent, which holds no `etcd`"
+        );
+    }
+}
