@@ -29,7 +29,8 @@ use crate::{
         tenant::{ClientSecretCredential, Cloud, EntraTenant, EntraTenantStatus},
     },
     graph::{
-        self, Advice, Credential, GraphClient, GraphConfig, GraphError, Limits, TokenIdentity,
+        self, Advice, Credential, GraphClient, GraphConfig, GraphError, Limits, Priority,
+        TokenIdentity,
     },
 };
 
@@ -48,8 +49,10 @@ pub struct Tenant {
     pub name: String,
     /// The tenant's id.
     pub id: Guid,
-    /// The Graph client.
+    /// The Graph client, for what a person waits for.
     pub client: GraphClient,
+    /// The same for bulk reads, which leave a share of the tenant's limits to the other.
+    background: GraphClient,
     /// Look-ups.
     pub directory: Arc<Directory>,
     /// What Entra lists.
@@ -260,7 +263,8 @@ async fn connect(
         name,
         id: tenant.spec.tenant_id.clone(),
         directory: Directory::new(Arc::clone(&context.clock), client.clone()),
-        client,
+        background: client.with_priority(Priority::Background),
+        client: client.with_priority(Priority::Interactive),
         snapshots,
         fingerprint,
         resync_period,
@@ -324,7 +328,7 @@ pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
     let reads = targets.iter().map(|target| {
         tenant
             .snapshots
-            .observe(&tenant.client, target, Freshness::Since(since))
+            .observe(&tenant.background, target, Freshness::Since(since))
     });
     let mut failed = 0_usize;
     for error in join_all(reads).await.into_iter().filter_map(Result::err) {

@@ -124,7 +124,7 @@ mod tests {
             retries(Intent::Write).after(&throttled(1)),
             Some(Duration::ZERO)
         );
-        let unavailable = GraphError::SignIn(SignInError::unavailable("x"));
+        let unavailable = GraphError::SignIn(SignInError::unavailable(String::new()));
         assert!(retries(Intent::Write).after(&unavailable).is_some());
     }
 
