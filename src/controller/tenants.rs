@@ -238,12 +238,19 @@ async fn connect(
         .as_ref()
         .filter(|earlier| earlier.fingerprint == fingerprint)
     {
-        let identity = same.client.identity().await.map_err(sign_in_failure)?;
+        let identity = same
+            .client
+            .identity()
+            .await
+            .map_err(|error| sign_in_failure(&error))?;
         return Ok((Arc::clone(same), identity));
     }
     let config = config(tenant, credential, secret, context)?;
-    let client = GraphClient::new(config).map_err(sign_in_failure)?;
-    let identity = client.identity().await.map_err(sign_in_failure)?;
+    let client = GraphClient::new(config).map_err(|error| sign_in_failure(&error))?;
+    let identity = client
+        .identity()
+        .await
+        .map_err(|error| sign_in_failure(&error))?;
     if Guid::new(&identity.tenant_id) != tenant.spec.tenant_id {
         let message = format!(
             "the sign-in led to tenant {}, not to spec.tenantId {}; check tenantId and the application",
@@ -480,7 +487,7 @@ fn parse_period(text: &str) -> Option<TimeDelta> {
     }
 }
 
-fn sign_in_failure(error: GraphError) -> Failure {
+fn sign_in_failure(error: &GraphError) -> Failure {
     let (reason, passing) = match error.advice() {
         Advice::FixCredential => (Reason::CredentialUnavailable, false),
         Advice::Retry | Advice::RetryAfter(_) | Advice::ReObserve => {
