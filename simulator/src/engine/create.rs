@@ -44,7 +44,7 @@ impl World {
         actor: &Actor,
         now: DateTime<Utc>,
     ) -> Result<Request, GraphError> {
-        self.pim.begin_write();
+        let before = self.pim.latest();
         self.settle(&[input.group], now);
         let case = Case {
             kind,
@@ -82,6 +82,9 @@ impl World {
             (_, Action::SelfExtend | Action::SelfRenew) => activation::ask(self, &case)?,
         };
         let request = self.record(&case, &decision);
+        if !input.validation_only {
+            self.pim.wrote_after(before);
+        }
         if decision.misreported {
             return Err(overlap::does_not_exist(400));
         }

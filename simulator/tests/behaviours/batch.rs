@@ -29,7 +29,7 @@ async fn items_have_their_own_status_headers_and_body() {
         get("2", "/users/nobody@contoso.com"),
         get("3", "groups/68e55cce-cf7e-4a2d-9046-3e4e75c4bfa7"),
         {"id": "4", "method": "POST", "url": "/identityGovernance/privilegedAccess/group/eligibilityScheduleRequests",
-         "headers": {"Content-Type": "application/json"}, "body": body("adminAssign", json!({"principalId": BOB}))},
+         "headers": {"Content-Type": "application/json"}, "body": body("adminAssign", &json!({"principalId": BOB}))},
     ]);
     let reply = bed
         .post("/v1.0/$batch", json!({"requests": requests}))
@@ -135,7 +135,7 @@ async fn a_cut_item_answers_504_and_a_cut_after_commit_has_done_its_work() {
             .faults()
             .add(Fault::new(kind).path("eligibilityScheduleRequests"));
         let item = json!({"id": "1", "method": "POST", "url": "/identityGovernance/privilegedAccess/group/eligibilityScheduleRequests",
-            "headers": {"content-type": "application/json"}, "body": body("adminAssign", none())});
+            "headers": {"content-type": "application/json"}, "body": body("adminAssign", &none())});
         let reply = bed.post("/v1.0/$batch", json!({"requests": [item]})).await;
         assert_eq!(response(&reply, "1")["status"], 504);
         assert_eq!(

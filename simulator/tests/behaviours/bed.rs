@@ -128,7 +128,7 @@ impl Bed {
         let reply = self
             .sign_in_with("client_secret", Estate::OPERATOR_SECRET)
             .await;
-        self.token = reply.text("access_token").to_owned();
+        reply.text("access_token").clone_into(&mut self.token);
         assert!(!self.token.is_empty(), "{:?}", reply.body);
     }
 
@@ -206,7 +206,7 @@ impl Bed {
 
     /// adminAssign of Alice as member of payments-ops, changed by `with`.
     pub async fn admin(&self, kind: Kind, action: &str, with: Value) -> Reply {
-        self.request(kind, body(action, with)).await
+        self.request(kind, body(action, &with)).await
     }
 
     /// Rows of payments-ops in a set such as `Schedules`.
@@ -272,7 +272,7 @@ pub async fn reply(response: reqwest::Response) -> Reply {
 }
 
 /// A request body for Alice and payments-ops; `with` adds or replaces properties, null removes one.
-pub fn body(action: &str, with: Value) -> Value {
+pub fn body(action: &str, with: &Value) -> Value {
     let mut body = json!({
         "action": action,
         "accessId": Access::Member.as_str(),

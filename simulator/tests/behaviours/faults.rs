@@ -10,7 +10,7 @@ const REQUESTS: &str = "eligibilityScheduleRequests";
 
 async fn post(bed: &Bed) -> reqwest::Result<reqwest::Response> {
     let path = format!("{PIM}/{REQUESTS}");
-    bed.try_send(Method::POST, &path, Some(body("adminAssign", none())))
+    bed.try_send(Method::POST, &path, Some(body("adminAssign", &none())))
         .await
 }
 
@@ -147,6 +147,9 @@ async fn stale_reads_answer_from_before_the_last_write() {
     bed.admin(ELIGIBLE, "adminAssign", none())
         .await
         .is("Provisioned");
+    bed.admin(ELIGIBLE, "adminAssign", none())
+        .await
+        .refused(400, "RoleAssignmentExists");
     assert!(bed.pim_rows(ELIGIBLE, "Schedules").await.is_empty());
     bed.admin(ELIGIBLE, "adminRemove", none())
         .await

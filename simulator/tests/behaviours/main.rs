@@ -12,6 +12,7 @@ mod admin_control;
 mod assign_and_update;
 mod batch;
 mod bed;
+mod command_line;
 mod directory;
 mod faults;
 mod lists;

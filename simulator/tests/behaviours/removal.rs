@@ -219,7 +219,7 @@ async fn the_last_active_owner_is_not_removed() {
             OPS,
             ALICE,
             Access::Owner,
-            Window::lasting(Duration::from_secs(7200)),
+            Window::lasting(Duration::from_hours(2)),
         )
         .unwrap();
     admin.remove_member(OPS, LEAD, Access::Owner).unwrap();
