@@ -130,10 +130,25 @@ pub struct Answer {
 }
 
 impl Memory {
+    /// Forgets an object that is gone.
+    pub fn forget(&self, uid: &str) {
+        lock(&self.passes).remove(uid);
+    }
+
     /// What is remembered of an object.
     #[must_use]
     pub fn get(&self, uid: &str) -> Remembered {
         lock(&self.passes).get(uid).cloned().unwrap_or_default()
+    }
+
+    /// The answers that are not written yet, by the uid of their object.
+    #[must_use]
+    pub fn unwritten(&self) -> HashMap<String, Answer> {
+        let passes = lock(&self.passes);
+        passes
+            .iter()
+            .filter_map(|(uid, remembered)| Some((uid.clone(), remembered.answer.clone()?)))
+            .collect()
     }
 
     /// Remembers; an empty memory takes no room.

@@ -11,6 +11,7 @@ pub mod context;
 mod delete;
 pub mod directory;
 pub mod events;
+mod flush;
 pub mod grant;
 pub mod metrics;
 pub mod reconcile;

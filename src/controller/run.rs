@@ -31,6 +31,7 @@ use super::{
     clock::Clock,
     context::{Context, Memory, Objects, StoredObjects},
     events::Events,
+    flush::flush,
     grant::{Grant, ObjectKey},
     metrics::Metrics,
     reconcile::{Reconciler, after_error, reconcile},
@@ -295,13 +296,20 @@ fn grant_controller<K: Grant>(
         Some(namespace) => Api::namespaced(context.client.clone(), namespace),
         None => Api::all(context.client.clone()),
     };
-    let gone = Arc::clone(context);
+    let reconciler = Arc::new(Reconciler {
+        context: Arc::clone(context),
+        store: store.clone(),
+        memory: Memory::default(),
+        primed: OnceCell::new(),
+    });
+    let gone = Arc::clone(&reconciler);
     let on_delete = move |guard: &DeserializeGuard<K>| {
         let key = ObjectKey::of(K::KIND, guard);
-        gone.metrics.object(&key, None);
-        gone.wakeups.set(&key, None);
-        for other in gone.registry.release(&key) {
-            gone.wakeups.trigger(&other);
+        gone.memory.forget(&guard.uid().unwrap_or_default());
+        gone.context.metrics.object(&key, None);
+        gone.context.wakeups.set(&key, None);
+        for other in gone.context.registry.release(&key) {
+            gone.context.wakeups.trigger(&other);
         }
     };
     let stream = watch(
@@ -318,18 +326,15 @@ fn grant_controller<K: Grant>(
     );
     let triggers = UnboundedReceiverStream::new(context.wakeups.triggers(K::KIND))
         .map(|key: ObjectKey| key.object_ref());
-    let reconciler = Arc::new(Reconciler {
-        context: Arc::clone(context),
-        store: store.clone(),
-        memory: Memory::default(),
-        primed: OnceCell::new(),
-    });
     let run = Controller::for_stream(stream, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(triggers)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(reconcile, after_error, reconciler);
-    Box::pin(drain(run))
+        .run(reconcile, after_error, Arc::clone(&reconciler));
+    Box::pin(async move {
+        drain(run).await;
+        flush(&reconciler).await;
+    })
 }
 
 /// Watches a kind into its store. The copies in the store are stripped of what nobody here reads: the
