@@ -7,8 +7,8 @@ use crate::api::terms::DeletionPolicy;
 
 use super::{
     desired::Mode,
-    observed::{Observation, Outcome, Record, assigned},
-    plan::{Change, Decision, POLL, Plan, Wait, Why, ending},
+    observed::{Observation, Outcome, Record, Refusal, Sent, assigned},
+    plan::{Change, Decision, POLL, Plan, Wait, Why, absence_proof, ending},
     retry::LIST_LAG,
 };
 
@@ -43,7 +43,17 @@ pub fn removal(
     observation: &Observation<'_>,
     now: DateTime<Utc>,
 ) -> Removal {
-    if record.anchor.is_none() {
+    let Some(anchor) = record.anchor else {
+        return Removal::Done(Done::NeverManaged);
+    };
+    let last = record.last.as_ref();
+    let grant = last.filter(|sent| !sent.action.is_removal());
+    let unsettled = match grant.map(|sent| &sent.outcome) {
+        Some(Outcome::Unknown) => Some(Decision::Inquire),
+        Some(Outcome::InProgress { .. }) => Some(Decision::Wait(Wait::Provisioning)),
+        _ => None,
+    };
+    if record.created_via.is_none() && unsettled.is_none() {
         return Removal::Done(Done::NeverManaged);
     }
     if policy == DeletionPolicy::Retain || mode == Mode::Observe {
@@ -59,27 +69,45 @@ pub fn removal(
             wake,
         })
     };
-    let Observation::Rows { rows, .. } = *observation else {
+    let Observation::Rows { rows, absence, .. } = *observation else {
         return first(Decision::Wait(Wait::Observation), None);
     };
-    let own_request_may_land = record
-        .last
-        .as_ref()
-        .filter(|sent| !sent.action.is_removal());
-    let Some(row) = assigned(rows).filter(|row| !row.has_lapsed(now)) else {
-        // A grant that was asked for and is not listed yet would outlive its object.
-        return match own_request_may_land.map(|sent| (&sent.outcome, sent.at)) {
-            Some((Outcome::Unknown, _)) => first(Decision::Inquire, Some(now + POLL)),
-            Some((Outcome::InProgress { .. }, _)) => {
-                first(Decision::Wait(Wait::Provisioning), Some(now + POLL))
-            }
-            Some((Outcome::Succeeded { .. }, at)) if !record.confirmed && now < at + LIST_LAG => {
-                first(Decision::Wait(Wait::Replication), Some(now + POLL))
-            }
-            _ => Removal::Done(Done::Gone),
-        };
-    };
-    Removal::First(ending(row, record, Why::Deleted, record.anchor, now))
+    // A grant that was asked for and is not listed yet would outlive its object.
+    if let Some(decision) = unsettled {
+        return first(decision, Some(now + POLL));
+    }
+    let row = assigned(rows);
+    if let Some(row) = row
+        && !row.has_lapsed(now)
+        && record.owns(row, now)
+    {
+        return Removal::First(ending(row, record, Why::Deleted, record.anchor, now));
+    }
+    if let Some(Sent {
+        outcome: Outcome::Succeeded { .. },
+        at,
+        ..
+    }) = grant
+        && !record.confirmed
+        && now < *at + LIST_LAG
+    {
+        return first(Decision::Wait(Wait::Replication), Some(now + POLL));
+    }
+    let removed = last.is_some_and(|sent| {
+        sent.action.is_removal()
+            && matches!(
+                sent.outcome,
+                Outcome::Succeeded { .. } | Outcome::Refused(Refusal::DoesNotExist)
+            )
+    });
+    // Entra's own word that it is gone, or a row that shows it; without either, one empty list proves nothing.
+    if removed || row.is_some() || anchor.window.end.has_passed(now) {
+        return Removal::Done(Done::Gone);
+    }
+    match absence_proof(absence, now) {
+        Some(again) => first(Decision::Wait(Wait::AbsenceProof), Some(again)),
+        None => Removal::Done(Done::Gone),
+    }
 }
 
 impl Removal {

@@ -48,31 +48,31 @@ pub fn retry(sent: &Sent) -> Option<Retry> {
     let young = sent
         .failing_since
         .is_none_or(|since| sent.at - since < REPLICATION_DEADLINE);
-    match &sent.outcome {
+    let refusal = match sent.outcome {
+        // A new group or principal shows up as either; after a while it is a fault like any other.
+        Outcome::Failed => Refusal::NotReplicated,
+        Outcome::Refused(refusal) => refusal,
         Outcome::Unknown
         | Outcome::NeverSent
         | Outcome::InProgress { .. }
-        | Outcome::Succeeded { .. } => None,
-        Outcome::Refused(Refusal::MinimumDuration) => Some(Retry {
+        | Outcome::Succeeded { .. } => return None,
+    };
+    Some(match refusal {
+        // Another request is tried at once: a removal instead of the cancellation.
+        Refusal::NotCancellable => return None,
+        Refusal::MinimumDuration => Retry {
             at: sent.at + MINIMUM,
             stalled: false,
-        }),
-        Outcome::Refused(Refusal::NotCancellable) => None,
-        Outcome::Refused(Refusal::Exists | Refusal::DoesNotExist) => {
-            Some(backoff(TimeDelta::seconds(10), TimeDelta::minutes(5)))
+        },
+        Refusal::Exists | Refusal::DoesNotExist => {
+            backoff(TimeDelta::seconds(10), TimeDelta::minutes(5))
         }
-        Outcome::Refused(Refusal::Pending) => {
-            Some(backoff(TimeDelta::seconds(30), TimeDelta::minutes(15)))
-        }
-        Outcome::Refused(Refusal::Policy | Refusal::Permission) => Some(stalled),
-        Outcome::Refused(Refusal::NotReplicated) | Outcome::Failed if young => {
-            Some(backoff(TimeDelta::seconds(4), TimeDelta::minutes(2)))
-        }
-        Outcome::Refused(Refusal::NotReplicated) | Outcome::Failed => Some(stalled),
-        Outcome::Refused(Refusal::Other) => {
-            let mut retry = backoff(TimeDelta::seconds(30), TimeDelta::minutes(30));
-            retry.stalled = sent.failures >= 5;
-            Some(retry)
-        }
-    }
+        Refusal::Pending => backoff(TimeDelta::seconds(30), TimeDelta::minutes(15)),
+        Refusal::NotReplicated if young => backoff(TimeDelta::seconds(4), TimeDelta::minutes(2)),
+        Refusal::NotReplicated | Refusal::Policy | Refusal::Permission => stalled,
+        Refusal::Other => Retry {
+            stalled: sent.failures >= 5,
+            ..backoff(TimeDelta::seconds(30), TimeDelta::minutes(30))
+        },
+    })
 }
