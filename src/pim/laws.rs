@@ -7,7 +7,10 @@
 
 mod any;
 mod decisions;
-
+mod entra;
+mod histories;
+mod lives;
+mod operator;
 mod values;
 
 /// Cases of a law on single decisions: ten laws.

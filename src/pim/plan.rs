@@ -16,12 +16,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     desired::{Desired, Mode},
-    observed::{Absence, Anchor, Observation, Record, assigned},
+    observed::{Absence, Anchor, Observation, Record, Row, assigned},
     window::Window,
 };
 use hold::{Held, hold};
 use open::open;
-pub(super) use request::ending;
+pub(super) use request::{ending, gone, on_its_way};
 
 /// How far apart two complete reads must lie before both together prove that a grant is gone: Entra's lists
 /// have been seen to read empty for a moment after a change.
@@ -137,6 +137,14 @@ pub enum Wait {
     End,
 }
 
+/// A complete read, reduced to what is ours.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    row: Option<&'a Row>,
+    absence: Option<Absence>,
+    instance: Option<bool>,
+}
+
 /// Decides about a grant whose object exists.
 #[must_use]
 pub fn plan(
@@ -157,20 +165,22 @@ pub fn plan(
             wake: None,
         };
     };
-    let row = assigned(rows);
+    let seen = Seen {
+        row: assigned(rows),
+        absence,
+        instance,
+    };
     let planned = match record.anchor {
-        Some(anchor) if anchor.declared == desired.declared => hold(
-            &Held {
+        Some(anchor) if anchor.declared == desired.declared => {
+            let held = Held {
                 desired,
                 record,
                 anchor,
-                row,
-                absence,
-                instance,
-            },
-            now,
-        ),
-        earlier => open(desired, record, earlier, row, now),
+                seen,
+            };
+            hold(&held, now)
+        }
+        earlier => open(desired, record, earlier, seen, now),
     };
     withhold(desired.mode, planned, record.anchor, now)
 }
@@ -210,7 +220,7 @@ impl Plan {
 }
 
 /// When to read again until two complete reads prove an absence; none once they do.
-pub(super) fn absence_proof(absence: Option<Absence>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+fn absence_proof(absence: Option<Absence>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let Some(absence) = absence else {
         return Some(now + ABSENCE_PROOF);
     };

@@ -7,9 +7,8 @@ use crate::api::terms::DeletionPolicy;
 
 use super::{
     desired::Mode,
-    observed::{Observation, Outcome, Record, Refusal, Sent, assigned},
-    plan::{Change, Decision, POLL, Plan, Wait, Why, absence_proof, ending},
-    retry::LIST_LAG,
+    observed::{Observation, Record, assigned},
+    plan::{Change, Decision, Plan, Wait, Why, ending, gone, on_its_way},
 };
 
 /// What to do about a deleted object.
@@ -43,17 +42,11 @@ pub fn removal(
     observation: &Observation<'_>,
     now: DateTime<Utc>,
 ) -> Removal {
-    let Some(anchor) = record.anchor else {
+    if record.anchor.is_none() {
         return Removal::Done(Done::NeverManaged);
-    };
-    let last = record.last.as_ref();
-    let grant = last.filter(|sent| !sent.action.is_removal());
-    let unsettled = match grant.map(|sent| &sent.outcome) {
-        Some(Outcome::Unknown) => Some(Decision::Inquire),
-        Some(Outcome::InProgress { .. }) => Some(Decision::Wait(Wait::Provisioning)),
-        _ => None,
-    };
-    if record.created_via.is_none() && unsettled.is_none() {
+    }
+    let on_its_way = on_its_way(record, now);
+    if record.created_via.is_none() && on_its_way.is_none() {
         return Removal::Done(Done::NeverManaged);
     }
     if policy == DeletionPolicy::Retain || mode == Mode::Observe {
@@ -62,51 +55,26 @@ pub fn removal(
     if mode == Mode::Suspended {
         return Removal::Held;
     }
-    let first = |decision, wake| {
-        Removal::First(Plan {
-            decision,
-            anchor: record.anchor,
-            wake,
-        })
-    };
     let Observation::Rows { rows, absence, .. } = *observation else {
-        return first(Decision::Wait(Wait::Observation), None);
+        return Removal::First(Plan {
+            decision: Decision::Wait(Wait::Observation),
+            anchor: record.anchor,
+            wake: None,
+        });
     };
-    // A grant that was asked for and is not listed yet would outlive its object.
-    if let Some(decision) = unsettled {
-        return first(decision, Some(now + POLL));
-    }
-    let row = assigned(rows);
-    if let Some(row) = row
-        && !row.has_lapsed(now)
-        && record.owns(row, now)
-    {
+    let listed = assigned(rows);
+    let live = listed.filter(|row| !row.has_lapsed(now));
+    if let Some(row) = live.filter(|row| record.owns(row, now)) {
         return Removal::First(ending(row, record, Why::Deleted, record.anchor, now));
     }
-    if let Some(Sent {
-        outcome: Outcome::Succeeded { .. },
-        at,
-        ..
-    }) = grant
-        && !record.confirmed
-        && now < *at + LIST_LAG
-    {
-        return first(Decision::Wait(Wait::Replication), Some(now + POLL));
+    // A grant that was asked for and is not listed yet would outlive its object.
+    if let Some(wait) = on_its_way {
+        return Removal::First(wait);
     }
-    let removed = last.is_some_and(|sent| {
-        sent.action.is_removal()
-            && matches!(
-                sent.outcome,
-                Outcome::Succeeded { .. } | Outcome::Refused(Refusal::DoesNotExist)
-            )
-    });
-    // Entra's own word that it is gone, or a row that shows it; without either, one empty list proves nothing.
-    if removed || row.is_some() || anchor.window.end.has_passed(now) {
-        return Removal::Done(Done::Gone);
-    }
-    match absence_proof(absence, now) {
-        Some(again) => first(Decision::Wait(Wait::AbsenceProof), Some(again)),
-        None => Removal::Done(Done::Gone),
+    match gone(record, absence, now) {
+        // A row that is listed is no gap in the list: ours has lapsed, or it is somebody else's.
+        Some(wait) if listed.is_none() => Removal::First(wait),
+        _ => Removal::Done(Done::Gone),
     }
 }
 

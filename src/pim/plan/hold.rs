@@ -4,14 +4,14 @@ use chrono::{DateTime, Utc};
 
 use super::super::{
     desired::Desired,
-    observed::{Absence, Anchor, Outcome, Record, Refusal, Row},
+    observed::{Anchor, Outcome, Record, Refusal, Row},
     retry::LIST_LAG,
     window::{TOLERANCE, Window},
 };
 use super::{
-    Change, Decision, POLL, Plan, Settled, Wait, Why, absence_proof,
+    Change, Decision, POLL, Plan, Seen, Settled, Wait, Why, absence_proof,
     open::{open, settled_on},
-    request::{ending, gate, grant, minimum_duration},
+    request::{ending, gate, grant, minimum_duration, on_its_way},
 };
 
 /// A window that is open, and all that bears on it.
@@ -19,9 +19,7 @@ pub(super) struct Held<'a> {
     pub(super) desired: &'a Desired,
     pub(super) record: &'a Record,
     pub(super) anchor: Anchor,
-    pub(super) row: Option<&'a Row>,
-    pub(super) absence: Option<Absence>,
-    pub(super) instance: Option<bool>,
+    pub(super) seen: Seen<'a>,
 }
 
 pub(super) fn hold(held: &Held<'_>, now: DateTime<Utc>) -> Plan {
@@ -29,17 +27,16 @@ pub(super) fn hold(held: &Held<'_>, now: DateTime<Utc>) -> Plan {
         desired,
         record,
         anchor,
-        row,
-        ..
+        seen,
     } = *held;
     let window = anchor.window;
     if window.end.has_passed(now) {
         return ended(held, now);
     }
-    let Some(row) = row else {
+    let Some(row) = seen.row else {
         return absent(held, now);
     };
-    if !row.carries(&window, now) {
+    if !row.carries(&window, now) || just_removed(record, now) {
         return differing(held, row, now);
     }
     if held.lease_is_due(now) {
@@ -47,8 +44,9 @@ pub(super) fn hold(held: &Held<'_>, now: DateTime<Utc>) -> Plan {
     }
     // An absolute start that lay ahead: the schedule turns into access some forty seconds after it.
     let was_ahead = desired.declared.start == Some(window.start);
-    if was_ahead && !record.in_force && !window.is_ahead(now) && now < window.start + LIST_LAG {
-        match held.instance {
+    let just_started = window.start <= now && now < window.start + LIST_LAG;
+    if was_ahead && just_started && !record.in_force {
+        match seen.instance {
             None => {
                 return Plan {
                     decision: Decision::ReadInstances,
@@ -61,6 +59,16 @@ pub(super) fn hold(held: &Held<'_>, now: DateTime<Utc>) -> Plan {
         }
     }
     settled_on(anchor, desired.lease, false, now)
+}
+
+/// Whether our own last request ended the row, so that one that is still listed is a memory.
+fn just_removed(record: &Record, now: DateTime<Utc>) -> bool {
+    !record.confirmed
+        && record.last.as_ref().is_some_and(|sent| {
+            sent.action.is_removal()
+                && matches!(sent.outcome, Outcome::Succeeded { .. })
+                && now < sent.at + LIST_LAG
+        })
 }
 
 impl Held<'_> {
@@ -104,7 +112,7 @@ impl Held<'_> {
 
 /// The window has ended: the grant lapses, a lease opens the next window, and nothing may outlive it.
 fn ended(held: &Held<'_>, now: DateTime<Utc>) -> Plan {
-    let (record, row) = (held.record, held.row);
+    let (record, row) = (held.record, held.seen.row);
     if held.desired.lease.is_some() {
         let next = held.next(now);
         return grant(row, record, next.window, Why::LeaseDue, Some(next), now);
@@ -128,27 +136,21 @@ fn absent(held: &Held<'_>, now: DateTime<Utc>) -> Plan {
     let Some((window, next)) = held.restoration(now) else {
         return held.wait_for_end();
     };
-    if let Some(sent) = &record.last {
-        let lags = now < sent.at + LIST_LAG;
-        match sent.outcome {
-            Outcome::Unknown => return Plan::inquire(anchor, now),
-            Outcome::InProgress { .. } => {
-                return Plan::wait(Wait::Provisioning, anchor, now + POLL);
-            }
-            Outcome::Succeeded { .. } if lags && !record.confirmed && !sent.action.is_removal() => {
-                return Plan::wait(Wait::Replication, anchor, now + POLL);
-            }
-            Outcome::Refused(Refusal::Exists) if lags => {
-                return Plan::wait(Wait::Replication, anchor, now + POLL);
-            }
-            _ => {}
-        }
+    if let Some(wait) = on_its_way(record, now) {
+        return wait;
+    }
+    // Graph says that it is there: the list is behind.
+    if let Some(sent) = &record.last
+        && sent.outcome == Outcome::Refused(Refusal::Exists)
+        && now < sent.at + LIST_LAG
+    {
+        return Plan::wait(Wait::Replication, anchor, now + POLL);
     }
     if !record.granted {
-        return open(held.desired, record, None, None, now);
+        return open(held.desired, record, None, held.seen, now);
     }
     if record.confirmed
-        && let Some(again) = absence_proof(held.absence, now)
+        && let Some(again) = absence_proof(held.seen.absence, now)
     {
         return Plan::wait(Wait::AbsenceProof, anchor, again);
     }
@@ -172,7 +174,7 @@ fn differing(held: &Held<'_>, row: &Row, now: DateTime<Utc>) -> Plan {
         }
     }
     if !record.granted {
-        return open(held.desired, record, anchor, Some(row), now);
+        return open(held.desired, record, anchor, held.seen, now);
     }
     if row.is_ahead(now) || held.anchor.window.is_ahead(now) {
         return ending(row, record, Why::Altered, anchor, now);

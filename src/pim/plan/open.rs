@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 
 use super::super::{
     desired::{Desired, Lease},
-    observed::{Anchor, Record, Row},
+    observed::{Anchor, Record},
 };
 use super::{
-    Plan, Settled, Wait, Why,
-    request::{ending, grant},
+    Plan, Seen, Settled, Wait, Why,
+    request::{ending, gone, grant},
 };
 
 /// No window is open for this declaration, or the one that was opened was never granted.
@@ -16,11 +16,11 @@ pub(super) fn open(
     desired: &Desired,
     record: &Record,
     earlier: Option<Anchor>,
-    row: Option<&Row>,
+    seen: Seen<'_>,
     now: DateTime<Utc>,
 ) -> Plan {
     let declared = desired.declared;
-    let live = row.filter(|row| !row.has_lapsed(now));
+    let live = seen.row.filter(|row| !row.has_lapsed(now));
     let window = declared.anchor(now);
     if let Some(row) = live {
         let as_declared = match earlier {
@@ -42,9 +42,17 @@ pub(super) fn open(
         (Some(_), _) => Why::WindowEdited,
     };
     if window.is_spent(now) {
-        return match (live, window.end.instant()) {
-            (Some(row), _) if record.owns(row, now) => ending(row, record, why, earlier, now),
-            (_, Some(end)) if end > now => Plan::wait(Wait::End, anchor, end),
+        match live {
+            Some(row) if record.owns(row, now) => return ending(row, record, why, earlier, now),
+            Some(_) => {}
+            None => {
+                if let Some(wait) = gone(record, seen.absence, now) {
+                    return wait;
+                }
+            }
+        }
+        return match window.end.instant() {
+            Some(end) if end > now => Plan::wait(Wait::End, anchor, end),
             _ => {
                 let regranted = live.is_some();
                 Plan::settled(Settled::Expired { regranted }, anchor, None)
@@ -57,7 +65,7 @@ pub(super) fn open(
         Some(row) if row.is_ahead(now) || window.is_ahead(now) => {
             ending(row, record, why, earlier, now)
         }
-        _ => grant(row, record, window, why, anchor, now),
+        _ => grant(seen.row, record, window, why, anchor, now),
     }
 }
 
@@ -69,7 +77,7 @@ pub(super) fn settled_on(
     now: DateTime<Utc>,
 ) -> Plan {
     let window = anchor.window;
-    if window.is_ahead(now) {
+    if window.start > now {
         let settled = Settled::Scheduled { adopted };
         return Plan::settled(settled, Some(anchor), Some(window.start));
     }

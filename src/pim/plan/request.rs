@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 
 use super::super::{
-    observed::{Action, Anchor, Outcome, Record, Refusal, Row},
+    observed::{Absence, Action, Anchor, Outcome, Record, Refusal, Row},
     retry::{LIST_LAG, retry},
     window::{MINIMUM, Window},
 };
-use super::{Change, POLL, Plan, Wait, Why};
+use super::{Change, POLL, Plan, Wait, Why, absence_proof};
 
 /// Asks for a window: by an update where a row is listed, by a new grant where none is. Where Graph has just said that the
 /// list is behind, Graph is believed.
@@ -75,6 +75,54 @@ pub(in super::super) fn ending(
         return Plan::wait(Wait::MinimumDuration, record.anchor, until);
     }
     Plan::send(Change::Remove, why, anchor)
+}
+
+/// A grant that was asked for and is not listed yet: what to wait for before its absence means anything.
+pub(in super::super) fn on_its_way(record: &Record, now: DateTime<Utc>) -> Option<Plan> {
+    let anchor = record.anchor;
+    let sent = record
+        .last
+        .as_ref()
+        .filter(|sent| !sent.action.is_removal())?;
+    match sent.outcome {
+        Outcome::Unknown => Some(Plan::inquire(anchor, now)),
+        Outcome::InProgress { .. } => Some(Plan::wait(Wait::Provisioning, anchor, now + POLL)),
+        Outcome::Succeeded { .. } if !record.confirmed && now < sent.at + LIST_LAG => {
+            Some(Plan::wait(Wait::Replication, anchor, now + POLL))
+        }
+        _ => None,
+    }
+}
+
+/// What to wait for before a grant that this object manages, and that no list shows, may be called gone. Entra's own word
+/// suffices, or the end of its window; otherwise one empty list proves nothing.
+pub(in super::super) fn gone(
+    record: &Record,
+    absence: Option<Absence>,
+    now: DateTime<Utc>,
+) -> Option<Plan> {
+    if let Some(plan) = on_its_way(record, now) {
+        return Some(plan);
+    }
+    let removed = record.last.as_ref().is_some_and(|sent| {
+        sent.action.is_removal()
+            && matches!(
+                sent.outcome,
+                Outcome::Succeeded { .. } | Outcome::Refused(Refusal::DoesNotExist)
+            )
+    });
+    let ended = record
+        .anchor
+        .is_none_or(|anchor| anchor.window.end.has_passed(now));
+    if removed || ended || record.created_via.is_none() {
+        return None;
+    }
+    // Nothing of ours was listed since the last request, whatever became of it: an earlier grant may not be either.
+    let asked = record.last.as_ref().filter(|_| !record.confirmed);
+    if asked.is_some_and(|sent| now < sent.at + LIST_LAG) {
+        return Some(Plan::wait(Wait::Replication, record.anchor, now + POLL));
+    }
+    absence_proof(absence, now).map(|again| Plan::wait(Wait::AbsenceProof, record.anchor, again))
 }
 
 /// Holds a request back while the last one is unsettled, or failed too recently. The window that is remembered stays.
