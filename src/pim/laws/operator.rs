@@ -153,6 +153,7 @@ impl Operator {
                 let now = entra.now;
                 self.sent.push((now, change.clone()));
                 self.record.confirmed = false;
+                self.absence = None;
                 let before = self.record.last.take();
                 let failing = before
                     .filter(|sent| matches!(sent.outcome, Outcome::Failed | Outcome::Refused(_)));

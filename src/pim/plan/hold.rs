@@ -42,10 +42,14 @@ pub(super) fn hold(held: &Held<'_>, now: DateTime<Utc>) -> Plan {
     if held.lease_is_due(now) {
         return renew(held, row, now);
     }
-    // An absolute start that lay ahead: the schedule turns into access some forty seconds after it.
-    let was_ahead = desired.declared.start == Some(window.start);
+    // We asked before the start, and it has come: the schedule turns into access some forty seconds after it.
+    let asked_ahead = desired.declared.start == Some(window.start)
+        && record
+            .last
+            .as_ref()
+            .is_some_and(|sent| sent.at < window.start);
     let just_started = window.start <= now && now < window.start + LIST_LAG;
-    if was_ahead && just_started && !record.in_force {
+    if asked_ahead && just_started && !record.in_force {
         match seen.instance {
             None => {
                 return Plan {

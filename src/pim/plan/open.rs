@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 
 use super::super::{
     desired::{Desired, Lease},
-    observed::{Anchor, Record},
+    observed::{Absence, Anchor, Record},
 };
 use super::{
-    Plan, Seen, Settled, Wait, Why,
-    request::{ending, gone, grant},
+    Plan, Seen, Settled, Wait, Why, absence_proof,
+    request::{ending, gone, grant, on_its_way},
 };
 
 /// No window is open for this declaration, or the one that was opened was never granted.
@@ -38,9 +38,16 @@ pub(super) fn open(
     let anchor = Some(Anchor { declared, window });
     let why = match (earlier, desired.lease) {
         (None, _) => Why::NotGranted,
+        _ if record.created_via.is_none() => Why::NotGranted,
         (Some(earlier), Some(_)) if earlier.declared == declared => Why::LeaseDue,
         (Some(_), _) => Why::WindowEdited,
     };
+    if live.is_none()
+        && let Some(earlier) = earlier
+        && let Some(wait) = unlisted(record, earlier, seen.absence, now)
+    {
+        return wait;
+    }
     if window.is_spent(now) {
         match live {
             Some(row) if record.owns(row, now) => return ending(row, record, why, earlier, now),
@@ -67,6 +74,20 @@ pub(super) fn open(
         }
         _ => grant(seen.row, record, window, why, anchor, now),
     }
+}
+
+/// The earlier window's grant is not listed, which must be sure before the next window is opened and the earlier forgotten.
+fn unlisted(
+    record: &Record,
+    earlier: Anchor,
+    absence: Option<Absence>,
+    now: DateTime<Utc>,
+) -> Option<Plan> {
+    on_its_way(record, now).or_else(|| {
+        let expected = record.granted && record.confirmed && !earlier.window.end.has_passed(now);
+        let again = absence_proof(absence, now).filter(|_| expected)?;
+        Some(Plan::wait(Wait::AbsenceProof, Some(earlier), again))
+    })
 }
 
 /// The grant is there: until when nothing needs to be done.
