@@ -49,14 +49,16 @@ pub(super) fn open(
         return wait;
     }
     if window.is_spent(now) {
-        match live {
-            Some(row) if record.owns(row, now) => return ending(row, record, why, earlier, now),
-            Some(_) => {}
-            None => {
-                if let Some(wait) = gone(record, seen.absence, now) {
-                    return wait;
-                }
+        let unsettled = match live {
+            Some(row) if record.owns(row, now) => {
+                return ending(row, record, why, earlier, now);
             }
+            // Not ours, unless our own request is just making it so.
+            Some(_) => on_its_way(record, now),
+            None => gone(record, seen.absence, now),
+        };
+        if let Some(wait) = unsettled {
+            return wait;
         }
         return match window.end.instant() {
             Some(end) if end > now => Plan::wait(Wait::End, anchor, end),

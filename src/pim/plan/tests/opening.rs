@@ -138,6 +138,19 @@ fn an_edit_into_the_past_is_not_done_while_the_grant_may_still_appear_in_the_lis
 }
 
 #[test]
+fn an_edit_into_the_past_awaits_the_request_that_is_taking_a_grant_over() {
+    let mut case = granted(lasting(hours(8)), window(minutes(0), hours(8)));
+    case.record.created_via = None;
+    let id = "request".to_owned();
+    let working = Outcome::InProgress { id };
+    let case = case
+        .after(sent(Action::AdminUpdate, TimeDelta::seconds(5), working))
+        .edited(until(-hours(1)))
+        .listing([row(permanent(-hours(24)))]);
+    assert_eq!(case.decision(), Decision::Wait(Wait::Provisioning));
+}
+
+#[test]
 fn an_edit_into_the_future_ends_the_grant_and_then_schedules_the_next() {
     let start = now() + hours(24);
     let later = declared(Some(start), DeclaredEnd::After(hours(8)));
