@@ -2,8 +2,8 @@
 //!
 //! [`plan`] is a total function of what is declared, what Entra lists, what the object remembers and the time. It returns at
 //! most one request. Its order is its argument: first whether anything is known at all, then whether a window is
-//! [open](mod@hold) for this declaration or has to be [opened](mod@open), then the difference; and no
-//! [request](mod@request) leaves before the fate of the last one is known. Rows that are not assigned and direct are never
+//! open (`hold`) for this declaration or has to be opened (`open`), then the difference; and no
+//! request (`request`) leaves before the fate of the last one is known. Rows that are not assigned and direct are never
 //! a reason to write; see [`Standing`](super::observed::Standing).
 
 mod hold;

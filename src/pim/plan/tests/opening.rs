@@ -151,6 +151,23 @@ fn an_edit_into_the_past_awaits_the_request_that_is_taking_a_grant_over() {
 }
 
 #[test]
+fn an_edit_waits_for_an_unlisted_grant_to_appear_or_to_be_proven_gone() {
+    let fresh = granted(lasting(hours(8)), window(minutes(0), hours(8)))
+        .after(sent(
+            Action::AdminAssign,
+            TimeDelta::seconds(5),
+            succeeded(),
+        ))
+        .edited(lasting(hours(1)))
+        .listing([]);
+    assert_eq!(fresh.decision(), Decision::Wait(Wait::Replication));
+    let known = granted(lasting(hours(8)), window(-hours(1), hours(8)))
+        .edited(lasting(hours(1)))
+        .listing([]);
+    assert_eq!(known.decision(), Decision::Wait(Wait::AbsenceProof));
+}
+
+#[test]
 fn an_edit_into_the_future_ends_the_grant_and_then_schedules_the_next() {
     let start = now() + hours(24);
     let later = declared(Some(start), DeclaredEnd::After(hours(8)));
