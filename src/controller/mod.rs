@@ -13,6 +13,7 @@ pub mod directory;
 pub mod events;
 mod flush;
 pub mod grant;
+mod inquiry;
 pub mod metrics;
 pub mod reconcile;
 pub mod registry;
