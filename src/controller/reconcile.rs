@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     api::{
-        FINALIZER,
+        FINALIZER, RECONCILE_ANNOTATION,
         conditions::{ConditionType, Reason},
         status::{CreatedVia, GrantStatus, InstanceStatus, ResolvedReferences},
     },
@@ -191,7 +191,7 @@ impl<K: Grant> Reconciler<K> {
         let now = whole_seconds(self.context.clock.now());
         let pass = if grant.meta().deletion_timestamp.is_some() {
             let Some(pass) = delete::pass(self, grant, &before, now).await? else {
-                self.memory.put(&uid, Remembered::default());
+                self.memory.forget(&uid);
                 self.context.wakeups.set(&key, None);
                 for other in self.context.registry.release(&key) {
                     self.context.wakeups.trigger(&other);
@@ -297,6 +297,9 @@ impl<K: Grant> Reconciler<K> {
             .reread_from
             .filter(|from| *from <= now)
             .map_or(Freshness::OwnWrites, Freshness::Since);
+        if nudged(self, &mut record, &pass.grant) {
+            freshness = Freshness::Since(now);
+        }
         let mut instance = None;
         // Each round either ends the pass or learns something that the next one needs; a plan asks at most this often.
         for _ in 0..6 {
@@ -312,6 +315,8 @@ impl<K: Grant> Reconciler<K> {
                 Ok(view) => view,
                 Err(error) => return Ok(pass.fail(&error, generation, now)),
             };
+            // A read may have waited for its turn: what it shows is judged by the time it is known.
+            let now = whole_seconds(self.context.clock.now());
             let rows = view.rows(&place.row);
             let observation = Observation::Rows {
                 rows,
@@ -566,6 +571,11 @@ impl<K: Grant> Reconciler<K> {
             // Dropped only when the process ends.
             let _ = self.store.wait_until_ready().await;
             for guard in self.store.state() {
+                // A nudge from before the start was heard then, or by the start itself.
+                if let Some(value) = guard.annotations().get(RECONCILE_ANNOTATION) {
+                    self.memory
+                        .is_new_nudge(&guard.uid().unwrap_or_default(), value);
+                }
                 if let Ok(grant) = &guard.0
                     && let Some(resolved) =
                         grant.status().and_then(|status| status.resolved.clone())
@@ -739,6 +749,20 @@ pub(super) fn absence(view: &View, place: &Place, record: &Record) -> Option<Abs
         .as_ref()
         .map_or(absence.since, |last| last.at.max(absence.since));
     (since <= absence.until).then_some(Absence { since, ..absence })
+}
+
+/// Whether a person asked for a look now. What Entra lists is read afresh then, and a refusal is no reason to wait.
+pub(super) fn nudged<K: Grant>(reconciler: &Reconciler<K>, record: &mut Record, grant: &K) -> bool {
+    let asked = grant.annotations().get(RECONCILE_ANNOTATION);
+    let nudged = asked.is_some_and(|value| {
+        reconciler
+            .memory
+            .is_new_nudge(&grant.uid().unwrap_or_default(), value)
+    });
+    if let (true, Some(last)) = (nudged, &mut record.last) {
+        last.current = false;
+    }
+    nudged
 }
 
 fn claim_of<K: Grant>(grant: &K) -> Claim {

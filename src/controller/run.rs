@@ -25,7 +25,10 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::api::tenant::EntraTenant;
+use crate::{
+    api::tenant::EntraTenant,
+    graph::{RetryLimits, Timeouts},
+};
 
 use super::{
     clock::Clock,
@@ -57,6 +60,10 @@ pub struct Operator {
     pub watch_tenant: Option<String>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// How long a single answer of Graph is waited for.
+    pub timeouts: Timeouts,
+    /// How far the Graph client tries again by itself before a pass ends with a report.
+    pub retry: RetryLimits,
     /// Where metrics and health are served; none means nowhere.
     pub listener: Option<TcpListener>,
     /// Who takes part in the election of a leader; none means that this process is alone.
@@ -86,6 +93,8 @@ impl Operator {
             watch_namespace,
             watch_tenant,
             clock,
+            timeouts,
+            retry,
             listener,
             identity,
         } = self;
@@ -104,6 +113,8 @@ impl Operator {
             watch_namespace,
             watch_tenant,
             clock,
+            timeouts,
+            retry,
             metrics,
             readiness: readiness.clone(),
             instance,
@@ -147,6 +158,8 @@ struct Parts {
     watch_namespace: Option<String>,
     watch_tenant: Option<String>,
     clock: Arc<dyn Clock>,
+    timeouts: Timeouts,
+    retry: RetryLimits,
     metrics: Arc<Metrics>,
     readiness: Readiness,
     instance: Option<String>,
@@ -159,6 +172,8 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         watch_namespace,
         watch_tenant,
         clock,
+        timeouts,
+        retry,
         metrics,
         readiness,
         instance,
@@ -177,6 +192,8 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         client: client.clone(),
         namespace,
         clock,
+        timeouts,
+        retry,
         tenants: Tenants::new(tenant_store.clone()),
         registry: Arc::new(Registry::default()),
         wakeups: Arc::clone(&wakeups),

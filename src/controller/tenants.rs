@@ -415,6 +415,8 @@ fn config(
         max_concurrency: usize::try_from(tenant.spec.limits.max_concurrency).unwrap_or(1),
         requests_per_second: tenant.spec.limits.requests_per_second,
     };
+    config.timeouts = context.timeouts;
+    config.retry = context.retry;
     config.metrics = context.metrics.graph_observer(&tenant.name_any());
     Ok(config)
 }
