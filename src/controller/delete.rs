@@ -248,12 +248,13 @@ async fn inherits<K: Grant>(
         }))
 }
 
-/// Whether the removal was refused because its principal or group was deleted. Entra lists the grants of deleted objects for
-/// days and takes no removal of them; the directory says that nobody holds the access any more.
+/// Whether the last request was refused because its principal or group was deleted. Entra lists the grants of deleted objects
+/// for days and takes no removal of them; the directory says that nobody holds the access any more.
 async fn is_gone(record: &Record, place: &Place) -> bool {
-    let unknown = record.last.as_ref().is_some_and(|sent| {
-        sent.action.is_removal() && sent.outcome == Outcome::Refused(Refusal::NotReplicated)
-    });
+    let unknown = record
+        .last
+        .as_ref()
+        .is_some_and(|sent| sent.outcome == Outcome::Refused(Refusal::NotReplicated));
     if !unknown {
         return false;
     }
