@@ -103,6 +103,7 @@ pub async fn record_intent<K: Grant>(
         action: order.change.action().as_str().to_owned(),
         client_request_id: client_request_id.to_string(),
         time: now,
+        settled_time: None,
         generation,
         id: None,
         status: None,
