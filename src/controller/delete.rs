@@ -22,7 +22,8 @@ use super::{
     context::Remembered,
     grant::Grant,
     reconcile::{
-        Pass, Place, ReconcileError, Reconciler, inquire, is_held, status_with_answer, wait_pass,
+        Pass, Place, ReconcileError, Reconciler, inquire, is_held, read_back_later,
+        status_with_answer, wait_pass,
     },
     report,
     snapshots::Freshness,
@@ -121,11 +122,17 @@ async fn revoke<K: Grant>(
     let reread = pass.remembered.reread_from.filter(|from| *from <= now);
     let mut freshness = reread.map_or(Freshness::OwnWrites, Freshness::Since);
     let mut record = record(&pass.status, generation);
+    if let Some(later) = read_back_later(place, &record, now) {
+        // The answer is of no interest to anybody once the object is gone.
+        pass.status = pass.grant.status().cloned().unwrap_or_default();
+        pass.wake = Some(later);
+        return Ok(Some(pass));
+    }
     for _ in 0..4 {
         let view = match place
             .tenant
             .snapshots
-            .observe(&place.tenant.client, &place.target, freshness)
+            .observe(&place.tenant.client, &place.target, &place.row, freshness)
             .await
         {
             Ok(view) => view,
