@@ -27,8 +27,8 @@ use super::{
     grant::Grant,
     inquiry::{Inquiry, inquire},
     reconcile::{
-        Pass, Place, ReconcileError, Reconciler, absence, is_held, nudged, status_with_answer,
-        wait_pass,
+        Pass, Place, ReconcileError, Reconciler, absence, is_held, nudged, read_back_later,
+        status_with_answer, wait_pass,
     },
     registry::Claim,
     report,
@@ -141,11 +141,17 @@ async fn revoke<K: Grant>(
     if nudged(reconciler, &mut record, &pass.grant) {
         freshness = Freshness::Since(now);
     }
+    if let Some(later) = read_back_later(place, &record, now) {
+        // The answer is of no interest to anybody once the object is gone.
+        pass.status = pass.grant.status().cloned().unwrap_or_default();
+        pass.wake = Some(later);
+        return Ok(Some(pass));
+    }
     for _ in 0..4 {
         let view = match place
             .tenant
             .snapshots
-            .observe(&place.tenant.client, &place.target, freshness)
+            .observe(&place.tenant.client, &place.target, &place.row, freshness)
             .await
         {
             Ok(view) => view,

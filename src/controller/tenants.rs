@@ -36,9 +36,9 @@ use crate::{
 
 use super::{
     context::Context,
-    directory::Directory,
+    directory::{Directory, Foreseen},
     grant::NaturalKey,
-    snapshots::{Freshness, Snapshots},
+    snapshots::Snapshots,
     status::{Verdict, set_condition},
     wakeups::lock,
 };
@@ -266,10 +266,11 @@ async fn connect(
     let resync_period = parse_period(&tenant.spec.resync_period).ok_or_else(|| {
         Failure::lasting(Reason::InvalidSpec, "spec.resyncPeriod must be such as 15m")
     })?;
+    let foreseen = foreseen_questions(&name, context);
     let connection = Arc::new(Tenant {
         name,
         id: tenant.spec.tenant_id.clone(),
-        directory: Directory::new(Arc::clone(&context.clock), client.clone()),
+        directory: Directory::new(Arc::clone(&context.clock), client.clone(), foreseen),
         background: client.with_priority(Priority::Background),
         client: client.with_priority(Priority::Interactive),
         snapshots,
@@ -279,6 +280,17 @@ async fn connect(
     });
     spawn_resync(&connection, context, stop);
     Ok((connection, identity))
+}
+
+/// The ids that will have to be looked up: those of the tenant's grants that are not resolved yet.
+fn foreseen_questions(tenant: &str, context: &Context) -> Foreseen {
+    let (kinds, tenant) = (context.kinds.clone(), tenant.to_owned());
+    Box::new(move || {
+        kinds
+            .iter()
+            .flat_map(|kind| kind.unresolved_ids(&tenant))
+            .collect()
+    })
 }
 
 fn new_snapshots(tenant: &Guid, context: &Arc<Context>) -> Arc<Snapshots> {
@@ -329,14 +341,13 @@ fn spawn_resync(tenant: &Arc<Tenant>, context: &Arc<Context>, stop: Cancellation
 /// One resync: a complete read of every target that an object declares.
 pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
     context.prune_claims();
+    tenant.directory.forget_old_answers();
     let targets: HashSet<_> = context.registry.targets(&tenant.id);
     tenant.snapshots.retain(&targets);
     let since = context.clock.now();
-    let reads = targets.iter().map(|target| {
-        tenant
-            .snapshots
-            .observe(&tenant.background, target, Freshness::Since(since))
-    });
+    let reads = targets
+        .iter()
+        .map(|target| tenant.snapshots.refresh(&tenant.background, target, since));
     let mut failed = 0_usize;
     for error in join_all(reads).await.into_iter().filter_map(Result::err) {
         failed += 1;

@@ -57,12 +57,40 @@ impl OperatorProcess {
         log: &Path,
         args: &[&str],
     ) -> std::io::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args([ROLE, "--simulator", simulator]);
+        Self::spawn(command, kubeconfig, log, args)
+    }
+
+    /// Starts the product's own executable, by the machine's clock, with further arguments of `pim-operator run`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_program(
+        program: &Path,
+        kubeconfig: &Path,
+        log: &Path,
+        args: &[&str],
+    ) -> std::io::Result<Self> {
+        let mut command = Command::new(program);
+        command.arg("run");
+        Self::spawn(command, kubeconfig, log, args)
+    }
+
+    fn spawn(
+        mut command: Command,
+        kubeconfig: &Path,
+        log: &Path,
+        args: &[&str],
+    ) -> std::io::Result<Self> {
+        if let Some(folder) = log.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(log)?;
-        Command::new(std::env::current_exe()?)
-            .args([ROLE, "--simulator", simulator])
+        command
             .args(args)
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())
