@@ -159,7 +159,7 @@ async fn revoke<K: Grant>(
         let rows = view.rows(&place.row);
         let observation = Observation::Rows {
             rows,
-            absence: None,
+            absence: view.absence(&place.row),
             instance: None,
         };
         let minute = TimeDelta::minutes(1);

@@ -466,6 +466,16 @@ impl<K: Grant> Reconciler<K> {
             pass.grant = hold(&self.context, &pass.grant).await?;
             pass.status.created_via = Some(CreatedVia::Adopted);
         }
+        let is_there = matches!(
+            settled,
+            Settled::Provisioned { .. } | Settled::Scheduled { .. }
+        );
+        // A grant of somebody else's that was changed to what is declared has been taken over by that.
+        if is_there && mode == Mode::Manage && is_held(&pass.grant) {
+            pass.status
+                .created_via
+                .get_or_insert(CreatedVia::Adopted);
+        }
         if let Some(anchor) = anchor {
             let mut schedule = schedule_status(
                 &anchor,

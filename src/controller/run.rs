@@ -287,8 +287,11 @@ fn tenant_controller(
             .map(|tenant| ObjectRef::from_obj(tenant.as_ref()))
             .collect::<Vec<_>>()
     };
+    let triggers = UnboundedReceiverStream::new(context.wakeups.triggers(tenants::KIND))
+        .map(|key: ObjectKey| ObjectRef::new(&key.name));
     let run = Controller::for_stream(stream, store)
         .watches(secrets, watcher::Config::default(), users_of)
+        .reconcile_on(triggers)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(
             tenants::reconcile,
@@ -312,9 +315,16 @@ fn grant_controller<K: Grant>(
         Some(namespace) => Api::namespaced(context.client.clone(), namespace),
         None => Api::all(context.client.clone()),
     };
-    let gone = Arc::clone(context);
+    let reconciler = Arc::new(Reconciler {
+        context: Arc::clone(context),
+        store: store.clone(),
+        memory: Memory::default(),
+        primed: OnceCell::new(),
+    });
+    let (gone, forgetful) = (Arc::clone(context), Arc::clone(&reconciler));
     let on_delete = move |guard: &DeserializeGuard<K>| {
         let key = ObjectKey::of(K::KIND, guard);
+        forgetful.memory.forget(&guard.uid().unwrap_or_default());
         gone.metrics.object(&key, None);
         gone.wakeups.set(&key, None);
         for other in gone.registry.release(&key) {
@@ -335,12 +345,6 @@ fn grant_controller<K: Grant>(
     );
     let triggers = UnboundedReceiverStream::new(context.wakeups.triggers(K::KIND))
         .map(|key: ObjectKey| key.object_ref());
-    let reconciler = Arc::new(Reconciler {
-        context: Arc::clone(context),
-        store: store.clone(),
-        memory: Memory::default(),
-        primed: OnceCell::new(),
-    });
     let run = Controller::for_stream(stream, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(triggers)

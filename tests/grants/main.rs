@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
 mod life;
+mod outages;
 mod policy;
 mod references;
 mod requests;
 mod support;
+mod tenant;
 mod windows;
