@@ -396,12 +396,18 @@ const OUT_OF_REACH: [&str; 2] = ["MfaRule", "AuthenticationContextRule"];
 fn refusal_message(error: &GraphError, order: &Order<'_>) -> String {
     let action = order.change.action().as_str();
     match error.advice() {
-        Advice::FixPolicy { rules } if rules.iter().any(|rule| OUT_OF_REACH.contains(&rule.as_str())) => format!(
-            "the PIM policy of {} refuses {action}: {}; an application cannot pass multi-factor authentication, so the policy must not demand it of administrators ({})",
-            order.resolved.target_name,
-            rules.join(", "),
-            error.code().unwrap_or_default(),
-        ),
+        Advice::FixPolicy { rules }
+            if rules
+                .iter()
+                .any(|rule| OUT_OF_REACH.contains(&rule.as_str())) =>
+        {
+            format!(
+                "the PIM policy of {} refuses {action}: {}; an application cannot pass multi-factor authentication, so the policy must not demand it of administrators ({})",
+                order.resolved.target_name,
+                rules.join(", "),
+                error.code().unwrap_or_default(),
+            )
+        }
         Advice::FixPolicy { rules } if !rules.is_empty() => format!(
             "the PIM policy of {} refuses {action}: {}; shorten the window or complete the manifest, or have the policy changed ({}: {})",
             order.resolved.target_name,

@@ -138,7 +138,7 @@ async fn revoke<K: Grant>(
         .await;
     }
     if nudged(reconciler, &mut record, &pass.grant) {
-        freshness = Freshness::Since(now);
+        freshness = Freshness::Since(reconciler.context.clock.now());
     }
     for _ in 0..4 {
         let view = match place

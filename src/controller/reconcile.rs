@@ -297,7 +297,7 @@ impl<K: Grant> Reconciler<K> {
             .filter(|from| *from <= now)
             .map_or(Freshness::OwnWrites, Freshness::Since);
         if nudged(self, &mut record, &pass.grant) {
-            freshness = Freshness::Since(now);
+            freshness = Freshness::Since(self.context.clock.now());
         }
         let mut instance = None;
         // Each round either ends the pass or learns something that the next one needs; a plan asks at most this often.
@@ -472,9 +472,7 @@ impl<K: Grant> Reconciler<K> {
         );
         // A grant of somebody else's that was changed to what is declared has been taken over by that.
         if is_there && mode == Mode::Manage && is_held(&pass.grant) {
-            pass.status
-                .created_via
-                .get_or_insert(CreatedVia::Adopted);
+            pass.status.created_via.get_or_insert(CreatedVia::Adopted);
         }
         if let Some(anchor) = anchor {
             let mut schedule = schedule_status(
@@ -793,11 +791,7 @@ pub(super) async fn inquire(
 }
 
 /// Whether a person asked for a look now. What Entra lists is read afresh then, and a refusal is no reason to wait.
-pub(super) fn nudged<K: Grant>(
-    reconciler: &Reconciler<K>,
-    record: &mut Record,
-    grant: &K,
-) -> bool {
+pub(super) fn nudged<K: Grant>(reconciler: &Reconciler<K>, record: &mut Record, grant: &K) -> bool {
     let asked = grant.annotations().get(RECONCILE_ANNOTATION);
     let nudged = asked.is_some_and(|value| {
         reconciler

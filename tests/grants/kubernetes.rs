@@ -114,7 +114,10 @@ async fn an_api_server_that_restarts_finds_the_operator_catching_up() {
     eligible("alice").apply(&bed).await;
     bed.until_reason::<GroupEligibility>("alice", "Provisioned")
         .await;
-    eligible("carol").user("carol@contoso.com").apply(&bed).await;
+    eligible("carol")
+        .user("carol@contoso.com")
+        .apply(&bed)
+        .await;
     bed.until_reason::<GroupEligibility>("carol", "Provisioned")
         .await;
     bed.control_plane.stop_apiserver().await;

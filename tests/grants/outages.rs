@@ -11,9 +11,9 @@ use pim_operator::{
 use pim_simulator::{Fault, FaultKind, Kind};
 use serde_json::json;
 
-use crate::support::{start, 
+use crate::support::{
     active, bed, eligible, holds, list_fault, message, near, nudge, refusal, row, rows, sent,
-    until_sent, write_fault,
+    start, until_sent, write_fault,
 };
 
 /// Grants with a fault in the way of the request; `sent` says how often it may go out.
@@ -156,6 +156,13 @@ async fn an_update_and_a_removal_whose_answers_are_lost_are_made_once() {
     bed.delete::<GroupEligibility>("alice").await.unwrap();
     until_sent(&bed, 3).await;
     bed.advance(TimeDelta::seconds(6));
+    let alice: GroupEligibility = bed.until_reason("alice", "AwaitingReplication").await;
+    assert!(
+        message(&alice).contains("adminRemove is not certain"),
+        "{}",
+        message(&alice)
+    );
+    bed.advance(TimeDelta::minutes(5));
     bed.until_gone::<GroupEligibility>("alice").await;
     assert_eq!(sent(&bed), ["adminAssign", "adminUpdate", "adminRemove"]);
     operator.stop().await;
@@ -196,7 +203,11 @@ async fn a_token_that_is_no_longer_accepted_is_renewed_without_a_word() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_permission_is_named_and_not_asked_for_in_a_loop() {
     let bed = bed("missing_permission", |_| {}).await;
-    let others = ["GroupMember.Read.All", "User.ReadBasic.All", "Directory.Read.All"];
+    let others = [
+        "GroupMember.Read.All",
+        "User.ReadBasic.All",
+        "Directory.Read.All",
+    ];
     bed.simulator
         .admin()
         .set_app_roles(pim_harness::bed::CLIENT_ID, &others)
@@ -319,7 +330,10 @@ async fn a_short_pause_that_graph_asks_for_is_kept_without_a_word() {
         .filter(|exchange| exchange.method == "POST" && exchange.path.contains("ScheduleRequests"))
         .map(|exchange| exchange.time.parse().unwrap())
         .collect();
-    assert!(times[1] - times[0] >= TimeDelta::milliseconds(950), "{times:?}");
+    assert!(
+        times[1] - times[0] >= TimeDelta::milliseconds(950),
+        "{times:?}"
+    );
     operator.stop().await;
 }
 
@@ -416,7 +430,10 @@ async fn a_page_that_fails_is_an_outage_and_not_the_end_of_the_list() {
         .always();
     bed.simulator.faults().add(broken);
     bed.advance(TimeDelta::minutes(16));
-    eligible("carol").user("carol@contoso.com").apply(&bed).await;
+    eligible("carol")
+        .user("carol@contoso.com")
+        .apply(&bed)
+        .await;
     let carol: GroupEligibility = bed.until_reason("carol", "GraphUnavailable").await;
     assert!(message(&carol).contains("HTTP 500"), "{}", message(&carol));
     assert_eq!(sent(&bed).len(), 2);

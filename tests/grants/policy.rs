@@ -3,8 +3,8 @@
 use pim_operator::api::group_grant::GroupEligibility;
 use serde_json::json;
 
-use crate::support::{start, 
-    Manifest, bed, eligible, holds, message, nudge, sent, set_policy, until_stalled,
+use crate::support::{
+    Manifest, bed, eligible, holds, message, nudge, sent, set_policy, start, until_stalled,
 };
 
 /// Applies a manifest that the policy forbids, checks what is said, and applies one that it permits.
@@ -50,7 +50,11 @@ async fn a_grant_that_is_too_long_for_the_policy_is_granted_once_it_is_shortened
         "policy_too_long",
         json!({"eligibility": {"maximumDuration": "P30D"}}),
         eligible("alice"),
-        &["ExpirationRule", "exceeds the maximum", "shorten the window"],
+        &[
+            "ExpirationRule",
+            "exceeds the maximum",
+            "shorten the window",
+        ],
         eligible("alice").lasting("P30D"),
     )
     .await;
@@ -71,12 +75,12 @@ async fn a_grant_without_the_ticket_that_the_policy_demands_is_granted_once_it_h
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_without_a_justification_carries_the_reference_to_its_manifest() {
     let bed = bed("policy_justification", |_| {}).await;
-    set_policy(&bed, &json!({"eligibility": {"require": ["Justification"]}}));
+    set_policy(
+        &bed,
+        &json!({"eligibility": {"require": ["Justification"]}}),
+    );
     let operator = start(&bed).await;
-    eligible("alice")
-        .without("justification")
-        .apply(&bed)
-        .await;
+    eligible("alice").without("justification").apply(&bed).await;
     bed.until_reason::<GroupEligibility>("alice", "Provisioned")
         .await;
     let justification = bed.simulator.requests()[0].justification.clone().unwrap();

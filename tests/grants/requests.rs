@@ -6,8 +6,8 @@ use chrono::TimeDelta;
 use pim_operator::api::group_grant::{GroupAssignment, GroupEligibility};
 use pim_simulator::{Access, FaultKind, GroupSeed, Kind, Window};
 
-use crate::support::{start, 
-    active, bed, eligible, holds, list_fault, message, near, row, rows, sent, until_sent,
+use crate::support::{
+    active, bed, eligible, holds, list_fault, message, near, row, rows, sent, start, until_sent,
     until_stalled,
 };
 
@@ -40,8 +40,8 @@ async fn a_request_that_entra_takes_and_fails_again_and_again_stalls_after_half_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_entra_works_on_for_minutes_is_followed_and_not_repeated() {
     let bed = bed("slow_provisioning", |behaviour| {
-        behaviour.pending_provisioning_for = Duration::from_secs(300);
-        behaviour.schedule_list_lag = Duration::from_secs(240);
+        behaviour.pending_provisioning_for = Duration::from_secs(120);
+        behaviour.schedule_list_lag = Duration::from_secs(120);
     })
     .await;
     let operator = start(&bed).await;
@@ -66,10 +66,10 @@ async fn a_request_that_entra_works_on_for_minutes_is_followed_and_not_repeated(
         })
         .await;
     assert!(holds(&alice, "Reconciling"));
-    bed.advance(TimeDelta::minutes(5));
+    bed.advance(TimeDelta::seconds(80));
     bed.until_reason::<GroupEligibility>("alice", "AwaitingReplication")
         .await;
-    bed.advance(TimeDelta::minutes(4));
+    bed.advance(TimeDelta::minutes(2));
     bed.until_reason::<GroupEligibility>("alice", "Provisioned")
         .await;
     assert_eq!(sent(&bed), ["adminAssign"]);

@@ -1,13 +1,10 @@
 //! Tenants that are missing, cannot be signed in to, or change under the grants.
 
 use chrono::TimeDelta;
-use kube::{Api, api::DeleteParams};
 use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, api::DeleteParams};
 use pim_harness::{Bed, bed::CLIENT_ID};
-use pim_operator::api::{
-    group_grant::GroupEligibility,
-    tenant::EntraTenant,
-};
+use pim_operator::api::{group_grant::GroupEligibility, tenant::EntraTenant};
 use pim_simulator::{Kind, Operation};
 use serde_json::json;
 
@@ -23,7 +20,9 @@ async fn delete_tenant(bed: &Bed) {
 /// The message of the tenant's `Ready`.
 fn said(tenant: &EntraTenant) -> String {
     let conditions = &tenant.status.as_ref().unwrap().conditions;
-    let ready = conditions.iter().find(|condition| condition.type_ == "Ready");
+    let ready = conditions
+        .iter()
+        .find(|condition| condition.type_ == "Ready");
     ready.unwrap().message.clone()
 }
 
@@ -54,7 +53,11 @@ async fn a_tenant_waits_for_its_secret_and_takes_a_rotated_one_without_a_restart
         .unwrap();
     let operator = bed.start_operator();
     let tenant = bed.until_tenant("CredentialUnavailable").await;
-    assert!(said(&tenant).contains("there is no Secret entra"), "{}", said(&tenant));
+    assert!(
+        said(&tenant).contains("there is no Secret entra"),
+        "{}",
+        said(&tenant)
+    );
     eligible("alice").apply(&bed).await;
     let alice: GroupEligibility = bed.until_reason("alice", "TenantNotReady").await;
     assert!(message(&alice).contains("there is no Secret entra"));

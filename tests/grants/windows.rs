@@ -6,8 +6,8 @@ use pim_operator::api::group_grant::{GroupAssignment, GroupEligibility};
 use pim_simulator::Kind;
 use serde_json::json;
 
-use crate::support::{start, 
-    active, bed, eligible, holds, message, near, row, rows, sent, set_policy, status, text,
+use crate::support::{
+    active, bed, eligible, holds, message, near, row, rows, sent, set_policy, start, status, text,
     until_sent,
 };
 
@@ -18,7 +18,11 @@ async fn a_grant_of_the_future_is_scheduled_and_then_seen_in_force() {
     let start = bed.now() + TimeDelta::hours(3);
     active("alice").starting(start, "P30D").apply(&bed).await;
     let alice: GroupAssignment = bed.until_reason("alice", "Scheduled").await;
-    assert!(message(&alice).contains(&text(start)), "{}", message(&alice));
+    assert!(
+        message(&alice).contains(&text(start)),
+        "{}",
+        message(&alice)
+    );
     assert!(holds(&alice, "Ready") && holds(&alice, "InSync"));
     bed.advance(TimeDelta::hours(3));
     // Entra starts it some forty seconds late.
@@ -177,12 +181,20 @@ async fn sixty_days_after_which_entra_has_forgotten_every_request_change_nothing
     let active_ones = ["carol", "dave"];
     for (index, name) in eligible_ones.iter().enumerate() {
         let manifest = eligible(name).user(&format!("{name}@contoso.com"));
-        let manifest = if index == 0 { manifest.permanent() } else { manifest.lasting("P300D") };
+        let manifest = if index == 0 {
+            manifest.permanent()
+        } else {
+            manifest.lasting("P300D")
+        };
         manifest.apply(&bed).await;
     }
     for (index, name) in active_ones.iter().enumerate() {
         let manifest = active(name).user(&format!("{name}@contoso.com"));
-        let manifest = if index == 0 { manifest.permanent() } else { manifest.lasting("P170D") };
+        let manifest = if index == 0 {
+            manifest.permanent()
+        } else {
+            manifest.lasting("P170D")
+        };
         manifest.apply(&bed).await;
     }
     let mut before = Vec::new();
