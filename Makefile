@@ -2,6 +2,9 @@
 # Binaries of the control plane are built once, from Go modules, into the user's cache folder.
 
 CARGO ?= cargo
+TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pim-operator/tools
+CARGO_DENY_VERSION = 0.20.2
+CARGO_DENY = $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 .PHONY: help demo test bench crds fmt tools
@@ -15,11 +18,17 @@ demo: ## Play the story: operator, real API server and Graph simulator on loopba
 test: tools ## Everything CI runs: format, lints, dependencies, unit, property and integration tests
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
-	tests/tools/cargo-deny --all-features --locked check licenses bans sources
+	$(CARGO_DENY) --all-features --locked check licenses bans sources
 	$(CARGO) test --locked --workspace
 
 bench: ## Counted benchmarks; writes target/bench/results.json (CASE=name runs one)
 	$(CARGO) run --locked --release --package pim-harness --bin bench -- $(CASE)
+
+tools: $(CARGO_DENY)
+
+$(CARGO_DENY):
+	@echo "building cargo-deny $(CARGO_DENY_VERSION) into $(TOOLS), once"
+	$(CARGO) install --locked --version $(CARGO_DENY_VERSION) --root $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION) cargo-deny
 
 crds: ## Regenerate crds/ from the types
 	$(CARGO) run --locked --quiet -- crds --output-dir crds

@@ -17,7 +17,7 @@ use crate::{
     api::{
         FINALIZER,
         references::AccessId,
-        status::{CreatedVia, GrantStatus, LastRequest, ResolvedReferences},
+        status::{GrantStatus, LastRequest, ResolvedReferences},
         terms::GrantTerms,
     },
     graph::{self, Advice, GraphError, NewGroupRequest, RequestState},
@@ -121,9 +121,6 @@ pub async fn record_intent<K: Grant>(
         status.schedule = Some(schedule);
     }
     status.instance = None;
-    if matches!(order.change, Change::Assign(_)) {
-        status.created_via = Some(CreatedVia::Operator);
-    }
     status.resolved = Some(order.resolved.clone());
     // A repetition leaves the conditions alone: they say why the last try failed, and do so until one succeeds.
     if run.is_none() {
@@ -308,13 +305,16 @@ async fn exchange<K: Grant>(
         .create_group_request(K::SCHEDULES, &body, client_request_id)
         .await?;
     let state = request.state();
+    let schedule_id = (state == RequestState::Succeeded).then(|| {
+        request
+            .target_schedule_id
+            .unwrap_or_else(|| request.id.clone())
+    });
     Ok(Accepted {
         id: request.id,
         state,
         status: request.status,
-        schedule_id: request
-            .target_schedule_id
-            .filter(|_| state == RequestState::Succeeded),
+        schedule_id,
     })
 }
 

@@ -144,6 +144,16 @@ impl Memory {
         lock(&self.passes).get(uid).cloned().unwrap_or_default()
     }
 
+    /// The answers that are not written yet, by the uid of their object.
+    #[must_use]
+    pub fn unwritten(&self) -> HashMap<String, Answer> {
+        let passes = lock(&self.passes);
+        passes
+            .iter()
+            .filter_map(|(uid, remembered)| Some((uid.clone(), remembered.answer.clone()?)))
+            .collect()
+    }
+
     /// Whether a request for a look now has not been seen before. It is from now on.
     pub fn is_new_nudge(&self, uid: &str, value: &str) -> bool {
         let mut nudges = lock(&self.nudges);

@@ -25,8 +25,9 @@ use super::{
     act::{Order, let_go},
     context::Remembered,
     grant::Grant,
+    inquiry::{Inquiry, inquire},
     reconcile::{
-        Pass, Place, ReconcileError, Reconciler, inquire, is_held, nudged, status_with_answer,
+        Pass, Place, ReconcileError, Reconciler, absence, is_held, nudged, status_with_answer,
         wait_pass,
     },
     registry::Claim,
@@ -159,7 +160,7 @@ async fn revoke<K: Grant>(
         let rows = view.rows(&place.row);
         let observation = Observation::Rows {
             rows,
-            absence: view.absence(&place.row),
+            absence: absence(&view, place, &record),
             instance: None,
         };
         let minute = TimeDelta::minutes(1);
@@ -196,14 +197,16 @@ async fn revoke<K: Grant>(
                 anchor,
                 wake,
             }) => match decision {
-                Decision::Inquire => match inquire(&mut pass.status, place, K::SCHEDULES).await {
-                    Ok(outcome) => {
-                        if let Some(last) = &mut record.last {
-                            last.outcome = outcome;
+                Decision::Inquire => {
+                    match inquire(&mut pass.status, place, K::SCHEDULES, now).await {
+                        Ok(Inquiry::Found) => record = self::record(&pass.status, generation),
+                        Ok(Inquiry::NeverSent) => record.learn(Outcome::NeverSent),
+                        Ok(Inquiry::AskAgain(later)) => {
+                            return Ok(Some(pass.ask_again(later, generation, now)));
                         }
+                        Err(error) => return Ok(Some(pass.fail(&error, generation, now))),
                     }
-                    Err(error) => return Ok(Some(pass.fail(&error, generation, now))),
-                },
+                }
                 Decision::Send(..) if view.read_at < now - minute => {
                     freshness = Freshness::Since(now - minute);
                 }

@@ -34,6 +34,7 @@ use super::{
     clock::Clock,
     context::{Context, Memory, Objects, StoredObjects},
     events::Events,
+    flush::flush,
     grant::{Grant, ObjectKey},
     metrics::Metrics,
     reconcile::{Reconciler, after_error, reconcile},
@@ -321,14 +322,14 @@ fn grant_controller<K: Grant>(
         memory: Memory::default(),
         primed: OnceCell::new(),
     });
-    let (gone, forgetful) = (Arc::clone(context), Arc::clone(&reconciler));
+    let gone = Arc::clone(&reconciler);
     let on_delete = move |guard: &DeserializeGuard<K>| {
         let key = ObjectKey::of(K::KIND, guard);
-        forgetful.memory.forget(&guard.uid().unwrap_or_default());
-        gone.metrics.object(&key, None);
-        gone.wakeups.set(&key, None);
-        for other in gone.registry.release(&key) {
-            gone.wakeups.trigger(&other);
+        gone.memory.forget(&guard.uid().unwrap_or_default());
+        gone.context.metrics.object(&key, None);
+        gone.context.wakeups.set(&key, None);
+        for other in gone.context.registry.release(&key) {
+            gone.context.wakeups.trigger(&other);
         }
     };
     let stream = watch(
@@ -349,8 +350,11 @@ fn grant_controller<K: Grant>(
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(triggers)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(reconcile, after_error, reconciler);
-    Box::pin(drain(run))
+        .run(reconcile, after_error, Arc::clone(&reconciler));
+    Box::pin(async move {
+        drain(run).await;
+        flush(&reconciler).await;
+    })
 }
 
 /// Watches a kind into its store. The copies in the store are stripped of what nobody here reads: the

@@ -363,9 +363,7 @@ pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
 
 /// Spreads resyncs over a tenth of the period, so that tenants and replicas do not march in step.
 fn jittered(period: TimeDelta) -> TimeDelta {
-    let tenth = period.num_milliseconds() / 10;
-    let spread = i64::from(uuid::Uuid::new_v4().as_bytes()[0]) * tenth / 255;
-    period - TimeDelta::milliseconds(spread)
+    period - TimeDelta::milliseconds(rand::random_range(0..=period.num_milliseconds() / 10))
 }
 
 async fn read_secret(

@@ -80,6 +80,13 @@ pub struct Record {
 }
 
 impl Record {
+    /// Takes in what became of the last request.
+    pub fn learn(&mut self, outcome: Outcome) {
+        if let Some(last) = &mut self.last {
+            last.outcome = outcome;
+        }
+    }
+
     /// Whether an assigned row is the grant that this object manages. After the end of the window only a row that began
     /// before it is: one that began later was granted anew by somebody else, and a membership made outside PIM,
     /// which has no start, may have been.

@@ -39,11 +39,12 @@ async fn the_deletion_of_the_older_hands_the_grant_over_without_an_interruption(
         .await;
     eligible("second").lasting("P10D").apply(&bed).await;
     until_stalled::<GroupEligibility>(&bed, "second", "Conflict").await;
+
     bed.delete::<GroupEligibility>("first").await.unwrap();
     bed.until_gone::<GroupEligibility>("first").await;
     let second: GroupEligibility = bed.until_reason("second", "Provisioned").await;
     assert!(!holds(&second, "Stalled"));
-    assert_eq!(status(&second).created_via, Some(CreatedVia::Adopted));
+    assert_eq!(status(&second).created_via, Some(CreatedVia::Operator));
     assert_eq!(sent(&bed), ["adminAssign", "adminUpdate"]);
     let end = bed.now() + TimeDelta::days(10);
     assert!(near(row(&bed, Kind::Eligibility, "alice").end, end));

@@ -48,7 +48,7 @@ async fn a_grant_that_is_there_and_differs_is_updated_and_then_managed() {
     let operator = start(&bed).await;
     eligible("alice").apply(&bed).await;
     let alice: GroupEligibility = bed.until_reason("alice", "Provisioned").await;
-    assert_eq!(status(&alice).created_via, Some(CreatedVia::Adopted));
+    assert_eq!(status(&alice).created_via, Some(CreatedVia::Operator));
     assert_eq!(sent(&bed), ["adminUpdate"]);
     let end = bed.now() + TimeDelta::days(90);
     assert!(near(row(&bed, Kind::Eligibility, "alice").end, end));

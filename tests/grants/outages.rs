@@ -26,7 +26,7 @@ async fn granted_despite(name: &str, fault: FaultKind, reason: Option<&str>, exp
         let alice: GroupEligibility = bed.until_reason("alice", reason).await;
         assert!(!holds(&alice, "Stalled"), "{}", message(&alice));
     }
-    bed.advance(TimeDelta::seconds(6));
+    bed.advance(TimeDelta::seconds(25));
     bed.until_reason::<GroupEligibility>("alice", "Provisioned")
         .await;
     assert_eq!(sent(&bed), vec!["adminAssign"; expected]);
@@ -104,6 +104,7 @@ async fn a_request_without_an_answer_in_time_is_looked_into_first() {
         "{}",
         message(&alice)
     );
+    bed.advance(TimeDelta::seconds(25));
     bed.until_reason::<GroupEligibility>("alice", "Provisioned")
         .await;
     assert_eq!(bed.simulator.requests().len(), 1);
