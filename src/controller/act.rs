@@ -414,9 +414,10 @@ fn refusal_message(error: &GraphError, order: &Order<'_>) -> String {
             )
         }
         Advice::FixPolicy { rules } if !rules.is_empty() => format!(
-            "the PIM policy of {} refuses {action}: {}; shorten the window or complete the manifest, or have the policy changed ({})",
+            "the PIM policy of {} refuses {action}: {}; shorten the window or complete the manifest, or have the policy changed ({}: {})",
             order.resolved.target_name,
             rules.join(", "),
+            error.code().unwrap_or_default(),
             error.message().unwrap_or_default(),
         ),
         _ => format!("Graph refused {action}: {error}"),

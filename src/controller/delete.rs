@@ -139,7 +139,7 @@ async fn revoke<K: Grant>(
         .await;
     }
     if nudged(reconciler, &mut record, &pass.grant) {
-        freshness = Freshness::Since(now);
+        freshness = Freshness::Since(reconciler.context.clock.now());
     }
     if let Some(later) = read_back_later(place, &record, now) {
         // The answer is of no interest to anybody once the object is gone.

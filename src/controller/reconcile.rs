@@ -306,7 +306,7 @@ impl<K: Grant> Reconciler<K> {
             .filter(|from| *from <= now)
             .map_or(Freshness::OwnWrites, Freshness::Since);
         if nudged(self, &mut record, &pass.grant) {
-            freshness = Freshness::Since(now);
+            freshness = Freshness::Since(self.context.clock.now());
         }
         let mut instance = None;
         // Each round either ends the pass or learns something that the next one needs; a plan asks at most this often.

@@ -213,6 +213,9 @@ pub fn waiting(wait: Wait, last: Option<&LastRequest>) -> Report {
             let state = last.and_then(|last| last.status.as_deref()).unwrap_or("Granted");
             no(Reason::PendingProvisioning, format!("Entra accepted {action} and is working on it ({state})")).differing()
         }
+        Wait::Replication if last.is_none_or(|last| last.error.is_some() || last.status.is_none()) => {
+            no(Reason::AwaitingReplication, format!("what became of {action} is not certain until Entra's lists have had time to show it")).differing()
+        }
         Wait::Replication => {
             no(Reason::AwaitingReplication, format!("Entra carried out {action}; its lists do not show it yet")).differing()
         }

@@ -288,8 +288,11 @@ fn tenant_controller(
             .map(|tenant| ObjectRef::from_obj(tenant.as_ref()))
             .collect::<Vec<_>>()
     };
+    let triggers = UnboundedReceiverStream::new(context.wakeups.triggers(tenants::KIND))
+        .map(|key: ObjectKey| ObjectRef::new(&key.name));
     let run = Controller::for_stream(stream, store)
         .watches(secrets, watcher::Config::default(), users_of)
+        .reconcile_on(triggers)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(
             tenants::reconcile,

@@ -37,7 +37,7 @@ use crate::{
 use super::{
     context::Context,
     directory::{Directory, Foreseen},
-    grant::NaturalKey,
+    grant::{NaturalKey, ObjectKey},
     snapshots::Snapshots,
     status::{Verdict, set_condition},
     wakeups::lock,
@@ -83,6 +83,8 @@ pub struct Tenants {
 
 /// How long a grant waits for the first verdict about its tenant.
 const FIRST_VERDICT: Duration = Duration::from_secs(30);
+/// The kind's name.
+pub const KIND: &str = "EntraTenant";
 const RETRY: Duration = Duration::from_secs(20);
 
 impl Tenants {
@@ -349,9 +351,19 @@ pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
         .iter()
         .map(|target| tenant.snapshots.refresh(&tenant.background, target, since));
     let mut failed = 0_usize;
+    let mut signed_out = false;
     for error in join_all(reads).await.into_iter().filter_map(Result::err) {
         failed += 1;
+        signed_out |= error.advice() == Advice::FixCredential;
         warn!(tenant = tenant.name, %error, "a target could not be read in this resync");
+    }
+    if signed_out {
+        // The credential ran out or was revoked: the tenant itself has to say so.
+        context.wakeups.trigger(&ObjectKey {
+            kind: KIND,
+            namespace: String::new(),
+            name: tenant.name.clone(),
+        });
     }
     if failed == 0 {
         context

@@ -4,9 +4,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
+mod deletion;
+mod kubernetes;
 mod life;
+mod observe;
+mod outages;
 mod policy;
+mod process;
 mod references;
 mod requests;
 mod support;
+mod tenant;
 mod windows;

@@ -4,7 +4,7 @@ use pim_operator::api::group_grant::GroupEligibility;
 use serde_json::json;
 
 use crate::support::{
-    Manifest, bed, eligible, holds, message, nudge, sent, set_policy, until_stalled,
+    Manifest, bed, eligible, holds, message, nudge, sent, set_policy, start, until_stalled,
 };
 
 /// Applies a manifest that the policy forbids, checks what is said, and applies one that it permits.
@@ -17,7 +17,7 @@ async fn refused_then_mended(
 ) {
     let bed = bed(name, |_| {}).await;
     set_policy(&bed, &policy);
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     forbidden.apply(&bed).await;
     let object: GroupEligibility = until_stalled(&bed, "alice", "PolicyRejected").await;
     for part in says {
@@ -79,7 +79,7 @@ async fn a_grant_without_a_justification_carries_the_reference_to_its_manifest()
         &bed,
         &json!({"eligibility": {"require": ["Justification"]}}),
     );
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     eligible("alice").without("justification").apply(&bed).await;
     bed.until_reason::<GroupEligibility>("alice", "Provisioned")
         .await;
@@ -96,7 +96,7 @@ async fn a_policy_that_demands_mfa_of_administrators_is_said_to_be_out_of_reach(
         &bed,
         &json!({"eligibility": {"require": ["MultiFactorAuthentication"]}}),
     );
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     eligible("alice").apply(&bed).await;
     let alice: GroupEligibility = until_stalled(&bed, "alice", "PolicyRejected").await;
     for part in [

@@ -8,13 +8,13 @@ use pim_simulator::{GroupSeed, Kind, Operation};
 use serde_json::json;
 
 use crate::support::{
-    bed, eligible, events, holds, message, row, rows, sent, until_sent, until_stalled,
+    bed, eligible, events, holds, message, row, rows, sent, start, until_sent, until_stalled,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_principal_is_looked_for_and_is_a_fault_only_after_half_an_hour() {
     let bed = bed("missing_principal", |_| {}).await;
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     eligible("zoe").user("zoe@contoso.com").apply(&bed).await;
     let zoe: GroupEligibility = bed.until_reason("zoe", "PrincipalNotFound").await;
     assert!(
@@ -38,7 +38,7 @@ async fn a_missing_principal_is_looked_for_and_is_a_fault_only_after_half_an_hou
 #[tokio::test(flavor = "multi_thread")]
 async fn a_principal_by_an_ambiguous_group_name_is_told_to_write_the_id() {
     let bed = bed("ambiguous_principal", |_| {}).await;
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     eligible("rota")
         .with("principal", json!({"groupDisplayName": "on-call"}))
         .apply(&bed)
@@ -72,7 +72,7 @@ async fn a_principal_by_an_ambiguous_group_name_is_told_to_write_the_id() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_by_an_ambiguous_name_is_told_to_write_the_id() {
     let bed = bed("ambiguous_target", |_| {}).await;
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     eligible("alice").group("on-call").apply(&bed).await;
     let alice: GroupEligibility = until_stalled(&bed, "alice", "Ambiguous").await;
     assert!(message(&alice).contains("write `group.id`"));
@@ -83,7 +83,7 @@ async fn a_target_by_an_ambiguous_name_is_told_to_write_the_id() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_group_is_looked_for_by_name_and_by_id() {
     let bed = bed("missing_group", |_| {}).await;
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     let id = "0dd00000-0000-4000-8000-000000000001";
     eligible("by-name").group("ledger-ops").apply(&bed).await;
     eligible("by-id")
@@ -113,7 +113,7 @@ async fn a_missing_group_is_looked_for_by_name_and_by_id() {
 #[tokio::test(flavor = "multi_thread")]
 async fn groups_that_pim_does_not_support_are_refused_before_graph_is_asked() {
     let bed = bed("unsupported_groups", |_| {}).await;
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     for (name, group, why) in [
         ("dynamic", "everyone-in-payments", "dynamic membership"),
         ("synchronised", "legacy-operators", "on-premises"),
@@ -134,7 +134,7 @@ async fn a_principal_that_is_minutes_old_is_granted_once_pim_knows_it() {
     })
     .await;
     bed.simulator.admin().add_user("zoe@contoso.com").unwrap();
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     eligible("zoe").user("zoe@contoso.com").apply(&bed).await;
     let zoe = bed
         .until::<GroupEligibility>("zoe", "a refusal", |status| {
@@ -164,7 +164,7 @@ async fn a_principal_that_pim_never_gets_to_know_stalls_after_half_an_hour() {
     })
     .await;
     bed.simulator.admin().add_user("zoe@contoso.com").unwrap();
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     eligible("zoe").user("zoe@contoso.com").apply(&bed).await;
     bed.until_reason::<GroupEligibility>("zoe", "PrincipalNotFound")
         .await;
@@ -196,7 +196,7 @@ async fn a_group_that_is_minutes_old_is_unknown_then_fails_then_takes_the_grant(
         ..GroupSeed::default()
     };
     bed.simulator.admin().add_group(group).unwrap();
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     eligible("alice").group("ledger-ops").apply(&bed).await;
     let failed = |count: u32| {
         let bed = &bed;
@@ -236,7 +236,7 @@ async fn a_grant_whose_principal_was_deleted_is_not_given_to_anybody_else() {
         behaviour.ghosts_linger_for = Duration::ZERO;
     })
     .await;
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     eligible("alice").apply(&bed).await;
     bed.until_reason::<GroupEligibility>("alice", "Provisioned")
         .await;
@@ -254,6 +254,9 @@ async fn a_grant_whose_principal_was_deleted_is_not_given_to_anybody_else() {
     assert!(message(&alice).contains("(SubjectNotFound)"));
     assert_eq!(bed.simulator.schedules(Kind::Eligibility), vec![]);
     bed.delete::<GroupEligibility>("alice").await.unwrap();
+    bed.until_reason::<GroupEligibility>("alice", "AwaitingReplication")
+        .await;
+    bed.advance(TimeDelta::minutes(5));
     bed.until_gone::<GroupEligibility>("alice").await;
     operator.stop().await;
 }
@@ -261,7 +264,7 @@ async fn a_grant_whose_principal_was_deleted_is_not_given_to_anybody_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_goes_although_entra_still_lists_the_grant_of_a_deleted_principal() {
     let bed = bed("ghost", |_| {}).await;
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     eligible("alice").apply(&bed).await;
     bed.until_reason::<GroupEligibility>("alice", "Provisioned")
         .await;
@@ -286,7 +289,7 @@ async fn a_deleted_group_is_reported_and_does_not_keep_the_object() {
         behaviour.ghosts_linger_for = Duration::ZERO;
     })
     .await;
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     eligible("alice").apply(&bed).await;
     bed.until_reason::<GroupEligibility>("alice", "Provisioned")
         .await;
@@ -298,6 +301,9 @@ async fn a_deleted_group_is_reported_and_does_not_keep_the_object() {
     let alice: GroupEligibility = bed.until_reason("alice", "TargetNotFound").await;
     assert!(message(&alice).contains("(ResourceNotFound)"));
     bed.delete::<GroupEligibility>("alice").await.unwrap();
+    bed.until_reason::<GroupEligibility>("alice", "AwaitingReplication")
+        .await;
+    bed.advance(TimeDelta::minutes(5));
     bed.until_gone::<GroupEligibility>("alice").await;
     operator.stop().await;
 }
@@ -305,7 +311,7 @@ async fn a_deleted_group_is_reported_and_does_not_keep_the_object() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_goes_although_entra_still_lists_the_grants_of_a_deleted_group() {
     let bed = bed("ghost_group", |_| {}).await;
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     crate::support::active("alice").apply(&bed).await;
     bed.until_reason::<GroupAssignment>("alice", "Provisioned")
         .await;

@@ -7,7 +7,7 @@ use pim_operator::api::group_grant::{GroupAssignment, GroupEligibility};
 use pim_simulator::{Access, FaultKind, GroupSeed, Kind, Window};
 
 use crate::support::{
-    active, bed, eligible, holds, list_fault, message, near, row, rows, sent, until_sent,
+    active, bed, eligible, holds, list_fault, message, near, row, rows, sent, start, until_sent,
     until_stalled,
 };
 
@@ -22,7 +22,7 @@ async fn a_request_that_entra_takes_and_fails_again_and_again_stalls_after_half_
         ..GroupSeed::default()
     };
     bed.simulator.admin().add_group(group).unwrap();
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     eligible("alice").group("ledger-ops").apply(&bed).await;
     let alice: GroupEligibility = bed.until_reason("alice", "RequestFailed").await;
     assert!(
@@ -44,7 +44,7 @@ async fn a_request_that_entra_works_on_for_minutes_is_followed_and_not_repeated(
         behaviour.schedule_list_lag = Duration::from_secs(120);
     })
     .await;
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     eligible("alice").apply(&bed).await;
     let alice: GroupEligibility = bed.until_reason("alice", "PendingProvisioning").await;
     bed.until::<GroupEligibility>("alice", "Entra's answer", |status| {
@@ -91,7 +91,7 @@ async fn a_grant_that_is_there_against_expectation_is_made_as_declared() {
         .unwrap();
     // The first look does not show it yet.
     bed.simulator.faults().add(list_fault(FaultKind::StaleRead));
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     eligible("alice").apply(&bed).await;
     let alice: GroupEligibility = bed.until_reason("alice", "AwaitingReplication").await;
     assert!(
@@ -111,7 +111,7 @@ async fn a_grant_that_is_there_against_expectation_is_made_as_declared() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_that_is_gone_against_expectation_is_granted_anew() {
     let bed = bed("surprise_gone", |_| {}).await;
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     eligible("alice").apply(&bed).await;
     bed.until_reason::<GroupEligibility>("alice", "Provisioned")
         .await;
@@ -148,7 +148,7 @@ async fn a_removal_that_worked_and_is_answered_with_does_not_exist_is_not_repeat
         behaviour.misreported_removals = 1;
     })
     .await;
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     active("alice").apply(&bed).await;
     bed.until_reason::<GroupAssignment>("alice", "Provisioned")
         .await;
@@ -172,7 +172,7 @@ async fn a_removal_that_worked_and_is_answered_with_does_not_exist_is_not_repeat
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_of_a_young_active_grant_waits_for_entras_five_minutes() {
     let bed = bed("young_edit", |_| {}).await;
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     active("alice").apply(&bed).await;
     bed.until_reason::<GroupAssignment>("alice", "Provisioned")
         .await;
@@ -193,7 +193,7 @@ async fn an_edit_of_a_young_active_grant_waits_for_entras_five_minutes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_of_a_young_active_grant_waits_for_entras_five_minutes() {
     let bed = bed("young_deletion", |_| {}).await;
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     active("alice").apply(&bed).await;
     bed.until_reason::<GroupAssignment>("alice", "Provisioned")
         .await;
@@ -211,7 +211,7 @@ async fn a_deletion_of_a_young_active_grant_waits_for_entras_five_minutes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_of_an_eligibility_beside_a_young_active_grant_is_sent_again_after_five_minutes() {
     let bed = bed("young_neighbour", |_| {}).await;
-    let operator = bed.start_operator();
+    let operator = start(&bed).await;
     eligible("alice").apply(&bed).await;
     bed.until_reason::<GroupEligibility>("alice", "Provisioned")
         .await;

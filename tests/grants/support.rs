@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::events::v1::Event;
 use kube::{Api, api::ListParams};
-use pim_harness::{Bed, BedOptions, bed::ready};
+use pim_harness::{Bed, BedOptions, Operator, bed::ready};
 use pim_operator::{api::status::GrantStatus, controller::grant::Grant};
 use pim_simulator::{Behaviour, Fault, FaultKind, Kind, PolicyPatch, ScheduleView};
 use serde_json::{Value, json};
@@ -132,6 +132,13 @@ pub async fn bed(name: &str, change: impl FnOnce(&mut Behaviour)) -> Bed {
     let mut options = BedOptions::story(name).unwrap();
     change(&mut options.simulator.behaviour);
     Bed::with(options).await.unwrap()
+}
+
+/// Starts an operator and waits until it is signed in: what a test does then meets an operator at rest.
+pub async fn start(bed: &Bed) -> Operator {
+    let operator = bed.start_operator();
+    bed.until_tenant("Connected").await;
+    operator
 }
 
 /// The actions that were sent to change Entra, refused and lost ones included, in order.
