@@ -1,4 +1,4 @@
-//! Step 5: one request. Its intent is recorded in status first, conditional on the object being the one we read; then it is
+//! Act: one request. Its intent is recorded in status first, conditional on the object being the one we read; then it is
 //! sent, once; then its answer is recorded.
 //!
 //! A process that ends in between leaves an intent without an answer. The next one reads Entra before it decides anything, so
@@ -125,7 +125,14 @@ pub async fn record_intent<K: Grant>(
         status.created_via = Some(CreatedVia::Operator);
     }
     status.resolved = Some(order.resolved.clone());
-    report::sending(order.change.action().as_str(), order.why).apply(&mut status, generation, now);
+    // A repetition leaves the conditions alone: they say why the last try failed, and do so until one succeeds.
+    if run.is_none() {
+        report::sending(order.change.action().as_str(), order.why).apply(
+            &mut status,
+            generation,
+            now,
+        );
+    }
     write_status(context, &grant, status).await
 }
 
@@ -344,7 +351,6 @@ fn schedule_info(window: Window) -> graph::ScheduleInfo {
             End::Never => graph::Expiration::never(),
             End::At(end) => graph::Expiration::at(end),
         },
-        ..graph::ScheduleInfo::default()
     }
 }
 

@@ -145,7 +145,7 @@ async fn revoke<K: Grant>(
         let minute = TimeDelta::minutes(1);
         match removal(terms.deletion_policy, mode, &record, &observation, now) {
             Removal::Done(Done::Gone) if view.read_at < now - minute => {
-                freshness = Freshness::Since(now - minute)
+                freshness = Freshness::Since(now - minute);
             }
             Removal::Done(done) => {
                 let (reason, note) = match done {
@@ -185,7 +185,7 @@ async fn revoke<K: Grant>(
                     Err(error) => return Ok(Some(pass.fail(&error, generation, now))),
                 },
                 Decision::Send(..) if view.read_at < now - minute => {
-                    freshness = Freshness::Since(now - minute)
+                    freshness = Freshness::Since(now - minute);
                 }
                 Decision::Send(change, why) => {
                     let order = Order {

@@ -152,6 +152,10 @@ pub async fn reconcile<K: Grant>(
 }
 
 /// What to do about a pass that could not end: look again soon. The API server was told nothing, so nothing is lost.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "kube's controller hands both over"
+)]
 pub fn after_error<K: Grant>(
     guard: Arc<DeserializeGuard<K>>,
     error: &ReconcileError,
@@ -185,17 +189,15 @@ impl<K: Grant> Reconciler<K> {
         let before = self.memory.get(&uid);
         let now = whole_seconds(self.context.clock.now());
         let pass = if grant.meta().deletion_timestamp.is_some() {
-            match delete::pass(self, grant, &before, now).await? {
-                Some(pass) => pass,
-                None => {
-                    self.memory.put(&uid, Remembered::default());
-                    self.context.wakeups.set(&key, None);
-                    for other in self.context.registry.release(&key) {
-                        self.context.wakeups.trigger(&other);
-                    }
-                    return Ok(());
+            let Some(pass) = delete::pass(self, grant, &before, now).await? else {
+                self.memory.put(&uid, Remembered::default());
+                self.context.wakeups.set(&key, None);
+                for other in self.context.registry.release(&key) {
+                    self.context.wakeups.trigger(&other);
                 }
-            }
+                return Ok(());
+            };
+            pass
         } else {
             self.decide(grant, &before, now).await?
         };
@@ -204,7 +206,7 @@ impl<K: Grant> Reconciler<K> {
         self.publish(pass).await
     }
 
-    /// Steps 1 to 5.
+    /// From the object to the status it is to have.
     async fn decide(
         &self,
         grant: &K,
@@ -225,7 +227,7 @@ impl<K: Grant> Reconciler<K> {
                 return Ok(pass.say(&report::invalid(invalid.to_string()), generation, now));
             }
         };
-        // 1. Resolve the tenant, and names to ids.
+        // Resolve: the tenant, and names to ids.
         let tenant = match self
             .context
             .tenants
@@ -275,7 +277,7 @@ impl<K: Grant> Reconciler<K> {
         self.settle(pass, &desired, &place, now).await
     }
 
-    /// Steps 3 to 5: observe, plan, act, until the plan has nothing more to ask.
+    /// Observe, plan, act, until the plan has nothing more to ask.
     async fn settle(
         &self,
         mut pass: Pass<K>,
@@ -299,7 +301,7 @@ impl<K: Grant> Reconciler<K> {
         for _ in 0..6 {
             self.refresh_request(&mut pass, place, &mut record, now)
                 .await;
-            // 3. Observe.
+            // Observe.
             let view = match place
                 .tenant
                 .snapshots
@@ -315,7 +317,7 @@ impl<K: Grant> Reconciler<K> {
                 absence: view.absence(&place.row),
                 instance,
             };
-            // 4. Plan.
+            // Plan.
             let Plan {
                 decision,
                 anchor,
@@ -346,7 +348,7 @@ impl<K: Grant> Reconciler<K> {
                 Decision::Send(..) if view.read_at < now - FRESH_FOR_WRITE => {
                     freshness = Freshness::Since(now - FRESH_FOR_WRITE);
                 }
-                // 5. Act.
+                // Act.
                 Decision::Send(change, why) => {
                     let order = Order {
                         change: &change,
@@ -467,7 +469,7 @@ impl<K: Grant> Reconciler<K> {
             );
             match (settled, assigned(view.rows(&place.row))) {
                 (Settled::Expired { .. }, _) => {
-                    schedule.id = None;
+                    // The id stays: it says that this window was granted once, should the clock ever be set back.
                     schedule.status = None;
                     pass.status.instance = None;
                 }
@@ -595,7 +597,7 @@ impl<K: Grant> Reconciler<K> {
         self.primed.get_or_init(enter_all).await;
     }
 
-    /// Step 6: writes the status if it changed, and says so where people look.
+    /// Report: writes the status if it changed, and says so where people look.
     async fn publish(&self, pass: Pass<K>) -> Result<(), ReconcileError> {
         let Pass { grant, status, .. } = pass;
         let key = ObjectKey::of(K::KIND, &grant);

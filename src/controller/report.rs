@@ -1,4 +1,4 @@
-//! Step 6: from a decision to conditions. Every message is one sentence that says what is, or what to do; none holds
+//! Report: from a decision to conditions. Every message is one sentence that says what is, or what to do; none holds
 //! anything that changes from try to try.
 
 use chrono::{DateTime, Utc};

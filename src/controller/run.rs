@@ -118,7 +118,7 @@ impl Operator {
                 let election = LeaderElection::new(client, &namespace, "pim-operator", &identity);
                 let led = tokio::select! {
                     led = election.with_lease(controllers(parts, stop.clone())) => led,
-                    () = stop_while_standing_by(&stop, &readiness) => Some(()),
+                    () = stop_while_standing_by(&stop) => Some(()),
                 };
                 election.release().await;
                 led.ok_or(RunError::LeaseLost)
@@ -134,7 +134,7 @@ impl Operator {
 }
 
 /// Ends a standby that is told to stop. A leader ends by itself, once its passes are finished.
-async fn stop_while_standing_by(stop: &CancellationToken, _: &Readiness) {
+async fn stop_while_standing_by(stop: &CancellationToken) {
     stop.cancelled().await;
     // Longer than any pass: a leader's own end comes first.
     tokio::time::sleep(std::time::Duration::from_secs(25)).await;

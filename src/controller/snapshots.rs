@@ -86,8 +86,11 @@ struct Entry {
     written: AtomicU64,
     written_at: Mutex<Option<DateTime<Utc>>>,
     view: tokio::sync::Mutex<Option<Arc<View>>>,
-    instances: tokio::sync::Mutex<Option<(DateTime<Utc>, Arc<HashSet<RowKey>>)>>,
+    instances: tokio::sync::Mutex<Option<Instances>>,
 }
+
+/// The keys with an instance in force, and when that was read.
+type Instances = (DateTime<Utc>, HashSet<RowKey>);
 
 /// Told which rows of a target changed between two complete reads.
 pub type OnChange = Box<dyn Fn(&Target, &[RowKey]) + Send + Sync>;
@@ -180,7 +183,7 @@ impl Snapshots {
             .filter_map(|instance| row_key(&instance.principal_id, &instance.access_id))
             .collect();
         let found = keys.contains(key);
-        *current = Some((read_at, Arc::new(keys)));
+        *current = Some((read_at, keys));
         Ok(found)
     }
 

@@ -39,7 +39,7 @@ pub const CLIENT_ID: &str = "11111111-0000-4000-8000-000000000001";
 /// The tenant of the story estate.
 pub const TENANT_ID: &str = "9f0c2c1e-0000-4000-8000-000000000001";
 /// How long a test waits for a state before it fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a bed is made of.
 pub struct BedOptions {
