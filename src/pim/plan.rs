@@ -92,6 +92,8 @@ pub enum Change {
 pub enum Why {
     /// It was never granted.
     NotGranted,
+    /// The grant is there, from before this object, with another window.
+    Differs,
     /// The declared window was edited.
     WindowEdited,
     /// A lease nears its end, or has ended.
@@ -203,6 +205,7 @@ fn open(
         };
     }
     let why = match (earlier, desired.lease) {
+        (None, _) if row.is_some_and(|row| !row.has_lapsed(now)) => Why::Differs,
         (None, _) => Why::NotGranted,
         (Some(earlier), Some(_)) if earlier.declared == declared => Why::LeaseDue,
         (Some(_), _) => Why::WindowEdited,

@@ -48,18 +48,19 @@ async fn demo() -> ExitCode {
         }
     };
     let told = story::tell(&mut stage).await;
-    if let Err(failure) = &told {
-        screen.failure(failure);
-        stage.show_operator_log();
+    match &told {
+        Ok(steps) => println!("demo: {steps} steps passed"),
+        Err(failure) => {
+            screen.failure(failure);
+            stage.show_operator_log();
+        }
     }
     if std::env::var("KEEP").is_ok_and(|keep| !matches!(keep.as_str(), "" | "0")) {
         stage.keep().await;
     }
-    match told {
-        Ok(steps) => {
-            println!("demo: {steps} steps passed");
-            ExitCode::SUCCESS
-        }
-        Err(_) => ExitCode::FAILURE,
+    if told.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }

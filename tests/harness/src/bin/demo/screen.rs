@@ -7,6 +7,9 @@ use crate::failure::Failure;
 const WIDTH: usize = 110;
 const INDENT: &str = "    ";
 
+/// A space at which no line is broken.
+const STUCK: &str = "\u{a0}";
+
 const BOLD: &str = "1";
 const DIM: &str = "2";
 const RED: &str = "1;31";
@@ -83,8 +86,9 @@ impl Screen {
     }
 
     /// What was asked of Graph.
-    pub fn graph(self, text: &str) {
-        self.labelled("Graph:", 7, text, CYAN);
+    pub fn graph(self, calls: &[String]) {
+        let whole: Vec<String> = calls.iter().map(|call| call.replace(' ', STUCK)).collect();
+        self.labelled("Graph:", 7, &whole.join(", "), CYAN);
     }
 
     /// What was written to Kubernetes.
@@ -116,6 +120,7 @@ impl Screen {
         for (index, line) in lines.iter().enumerate() {
             let label = if index == 0 { label } else { "" };
             let pad = " ".repeat(column - label.chars().count());
+            let line = line.replace(STUCK, " ");
             println!("{INDENT}{}{pad}{line}", self.paint(style, label));
         }
     }

@@ -1,6 +1,6 @@
 //! What the simulator's books say, whatever the operator reports.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use pim_operator::api::status::GrantStatus;
 use pim_simulator::{Kind, ScheduleView};
 
@@ -38,4 +38,9 @@ pub fn end(stage: &Stage, kind: Kind, principal: &str) -> Option<DateTime<Utc>> 
 /// The end that an object's status says.
 pub fn declared_end(status: &GrantStatus) -> Option<DateTime<Utc>> {
     status.schedule.as_ref()?.end_date_time
+}
+
+/// How many days lie between two instants, to the nearest: a request takes a moment.
+pub fn days(from: DateTime<Utc>, to: Option<DateTime<Utc>>) -> Option<i64> {
+    to.map(|to| (to - from + TimeDelta::hours(12)).num_days())
 }

@@ -1,17 +1,24 @@
 //! What people do with manifests.
 
 use chrono::TimeDelta;
-use pim_harness::bed::ready;
 use pim_operator::api::group_grant::{GroupAssignment, GroupEligibility};
 use pim_simulator::{Access, AdminRulesPatch, Kind, PolicyPatch};
 
-use super::entra::{self, GROUP, ids};
+use super::{
+    MESSAGE,
+    entra::{self, GROUP, ids},
+};
 use crate::{failure::Failure, stage::Stage};
 
 /// The operator signs in, with the Secret in its own namespace.
 pub async fn tenant(stage: &mut Stage) -> Result<(), Failure> {
     stage.apply_tenant("config/story/tenant.yaml").await?;
-    let ready = ["wait", "--for=condition=Ready", "et/contoso", "--timeout=30s"];
+    let ready = [
+        "wait",
+        "--for=condition=Ready",
+        "et/contoso",
+        "--timeout=30s",
+    ];
     stage.kubectl(&ready).await?;
     stage.kubectl(&["get", "et"]).await?;
     let calls = stage.graph(&[])?;
@@ -24,8 +31,12 @@ pub async fn three_grants(stage: &mut Stage) -> Result<(), Failure> {
     let apply = ["apply", "-f", "config/story/grants.yaml"];
     stage.kubectl(&apply).await?;
     let provisioned = "Provisioned";
-    let alice = stage.reason::<GroupEligibility>("alice", provisioned).await?;
-    stage.reason::<GroupEligibility>("erin", provisioned).await?;
+    let alice = stage
+        .reason::<GroupEligibility>("alice", provisioned)
+        .await?;
+    stage
+        .reason::<GroupEligibility>("erin", provisioned)
+        .await?;
     stage.reason::<GroupAssignment>("bob", provisioned).await?;
     stage.kubectl(&["get", "ge"]).await?;
     stage.kubectl(&["get", "ga"]).await?;
@@ -39,7 +50,7 @@ pub async fn three_grants(stage: &mut Stage) -> Result<(), Failure> {
         &entra::declared_end(&alice),
         &end,
     )?;
-    let length = end.map(|end| (end - applied).num_days());
+    let length = entra::days(applied, end);
     stage.same("90 days from now", &Some(90), &length)?;
     let bob = entra::held(stage, Kind::Assignment, ids::BOB);
     stage.holds("Bob is a member now", bob.iter().any(|row| row.in_force))
@@ -50,22 +61,38 @@ pub async fn refused(stage: &mut Stage) -> Result<(), Failure> {
     let apply = ["apply", "-f", "config/story/refused.yaml"];
     let sentence = stage.kubectl_refused(&apply).await?;
     stage.graph(&[])?;
-    stage.holds("the sentence says what to write", sentence.contains("`P180D`"))
+    let what = "the sentence says what to write";
+    stage.says(what, "write days, such as P180D for six months", &sentence)
 }
 
 /// Permanent ownership, which the group's policy does not allow.
 pub async fn policy_rejects(stage: &mut Stage) -> Result<(), Failure> {
     let apply = ["apply", "-f", "config/story/permanent.yaml"];
     stage.kubectl(&apply).await?;
-    let status = stage.reason::<GroupAssignment>("pipeline", "PolicyRejected").await?;
+    let status = stage
+        .reason::<GroupAssignment>("pipeline", "PolicyRejected")
+        .await?;
     stage.kubectl(&["get", "ga"]).await?;
-    let message = "jsonpath={.status.conditions[?(@.type==\"Ready\")].message}";
-    stage.kubectl(&["get", "ga", "pipeline", "-o", message]).await?;
-    stage.graph(&[("POST assignmentScheduleRequests adminAssign (answered 400)", 1)])?;
-    let named = ready(&status).is_some_and(|(_, _, message)| message.contains("ExpirationRule"));
-    stage.holds("the message names the rule that refuses", named)?;
-    let stalled = status.conditions.iter().any(|condition| condition.type_ == "Stalled");
-    stage.holds("Stalled: a person must act, so Graph is not pressed", stalled)
+    let message = stage
+        .kubectl(&["get", "ga", "pipeline", "-o", MESSAGE])
+        .await?;
+    stage.graph(&[(
+        "POST assignmentScheduleRequests adminAssign (answered 400)",
+        1,
+    )])?;
+    stage.says(
+        "the message names the rule that refuses",
+        "ExpirationRule",
+        &message,
+    )?;
+    let stalled = status
+        .conditions
+        .iter()
+        .any(|condition| condition.type_ == "Stalled");
+    stage.holds(
+        "Stalled: a person must act, so Graph is not pressed",
+        stalled,
+    )
 }
 
 /// Somebody else may change a policy: a refused request is repeated every hour.
@@ -77,11 +104,16 @@ pub async fn policy_changes(stage: &mut Stage) -> Result<(), Failure> {
         },
         ..PolicyPatch::default()
     };
-    stage.simulator.admin().set_policy(GROUP, Access::Owner, policy)?;
+    stage
+        .simulator
+        .admin()
+        .set_policy(GROUP, Access::Owner, policy)?;
     let deed = "in the portal, the policy of the group's owners is changed: permanent assignments are allowed";
     stage.screen.deed(deed);
     stage.let_pass(TimeDelta::minutes(61), "an hour passes");
-    stage.reason::<GroupAssignment>("pipeline", "Provisioned").await?;
+    stage
+        .reason::<GroupAssignment>("pipeline", "Provisioned")
+        .await?;
     stage.kubectl(&["get", "ga"]).await?;
     stage.graph(&[("POST assignmentScheduleRequests adminAssign", 1)])?;
     let rows = entra::held(stage, Kind::Assignment, ids::PIPELINE);
@@ -92,15 +124,21 @@ pub async fn policy_changes(stage: &mut Stage) -> Result<(), Failure> {
 /// An edited `scheduleInfo` moves the window of the grant that is there.
 pub async fn window_edited(stage: &mut Stage) -> Result<(), Failure> {
     let edited = stage.now();
-    let patch = r#"{"spec": {"scheduleInfo": {"expiration": {"duration": "P120D"}}}}"#;
+    let patch = r#"{"spec":{"scheduleInfo":{"expiration":{"duration":"P120D"}}}}"#;
     let command = ["patch", "ge", "alice", "--type", "merge", "-p", patch];
     stage.kubectl(&command).await?;
-    stage.reason::<GroupEligibility>("alice", "Provisioned").await?;
+    stage
+        .reason::<GroupEligibility>("alice", "Provisioned")
+        .await?;
     stage.kubectl(&["get", "ge"]).await?;
     stage.graph(&[("POST eligibilityScheduleRequests adminUpdate", 1)])?;
     let end = entra::end(stage, Kind::Eligibility, ids::ALICE);
-    let length = end.map(|end| (end - edited).num_days());
-    stage.same("one grant as before, and it ends 120 days from now", &Some(120), &length)
+    let length = entra::days(edited, end);
+    stage.same(
+        "one grant as before, and it ends 120 days from now",
+        &Some(120),
+        &length,
+    )
 }
 
 /// `deletionPolicy` decides what becomes of the access.
@@ -113,8 +151,19 @@ pub async fn deleted(stage: &mut Stage) -> Result<(), Failure> {
     stage.kubectl(&["get", "ge,ga", "-o", "name"]).await?;
     stage.graph(&[("POST eligibilityScheduleRequests adminRemove", 2)])?;
     let left = |kind, id| entra::held(stage, kind, id).len();
-    let eligible = (left(Kind::Eligibility, ids::ERIN), left(Kind::Eligibility, ids::DAVE));
-    stage.same("Erin and Dave are not eligible any more", &(0, 0), &eligible)?;
+    let eligible = (
+        left(Kind::Eligibility, ids::ERIN),
+        left(Kind::Eligibility, ids::DAVE),
+    );
+    stage.same(
+        "Erin and Dave are not eligible any more",
+        &(0, 0),
+        &eligible,
+    )?;
     let pipeline = left(Kind::Assignment, ids::PIPELINE);
-    stage.same("the pipeline still owns the group: deletionPolicy is Retain", &1, &pipeline)
+    stage.same(
+        "the pipeline still owns the group: deletionPolicy is Retain",
+        &1,
+        &pipeline,
+    )
 }

@@ -4,7 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use pim_operator::api::group_grant::{GroupAssignment, GroupEligibility};
 use pim_simulator::Kind;
 
-use super::entra::{self, ids};
+use super::{
+    MESSAGE,
+    entra::{self, ids},
+};
 use crate::{failure::Failure, stage::Stage};
 
 /// A window that has ended is over.
@@ -17,15 +20,24 @@ pub async fn lapses(stage: &mut Stage) -> Result<(), Failure> {
     stage.kubectl(&["get", "ga"]).await?;
     stage.graph(&[])?;
     let left = entra::held(stage, Kind::Assignment, ids::BOB).len();
-    stage.same("Bob is no member any more, and nobody wrote anything", &0, &left)
+    stage.same(
+        "Bob is no member any more, and nobody wrote anything",
+        &0,
+        &left,
+    )
 }
 
 /// A start that lies ahead.
 pub async fn scheduled(stage: &mut Stage) -> Result<(), Failure> {
     let apply = ["apply", "-f", "config/story/future.yaml"];
     stage.kubectl(&apply).await?;
-    stage.reason::<GroupEligibility>("carol", "Scheduled").await?;
-    stage.kubectl(&["get", "ge", "-o", "wide", "carol"]).await?;
+    stage
+        .reason::<GroupEligibility>("carol", "Scheduled")
+        .await?;
+    stage.kubectl(&["get", "ge", "carol"]).await?;
+    stage
+        .kubectl(&["get", "ge", "carol", "-o", MESSAGE])
+        .await?;
     stage.graph(&[("POST eligibilityScheduleRequests adminAssign", 1)])?;
     let rows = entra::held(stage, Kind::Eligibility, ids::CAROL);
     let waits = rows.len() == 1 && rows.iter().all(|row| !row.in_force);
@@ -36,7 +48,9 @@ pub async fn scheduled(stage: &mut Stage) -> Result<(), Failure> {
 pub async fn starts(stage: &mut Stage) -> Result<(), Failure> {
     let start: DateTime<Utc> = "2029-12-15T00:00:00Z".parse()?;
     stage.jump_to(start + TimeDelta::seconds(5), "the year-end closing begins");
-    let carol = stage.reason::<GroupEligibility>("carol", "Provisioned").await?;
+    let carol = stage
+        .reason::<GroupEligibility>("carol", "Provisioned")
+        .await?;
     stage.kubectl(&["get", "ge"]).await?;
     let calls = stage.graph(&[])?;
     let looked = calls.reads.contains_key("eligibilityScheduleInstances");
@@ -56,16 +70,22 @@ pub async fn renews(stage: &mut Stage) -> Result<(), Failure> {
         entra::declared_end(status).is_some_and(|later| later > end)
             && pim_harness::bed::ready(status).is_some_and(|(_, reason, _)| reason == "Provisioned")
     };
-    stage.status::<GroupEligibility>("erin", "a later end", extended).await?;
+    stage
+        .status::<GroupEligibility>("erin", "a later end", extended)
+        .await?;
     for lapsed in ["alice", "carol"] {
         stage.reason::<GroupEligibility>(lapsed, "Expired").await?;
     }
     stage.kubectl(&["get", "ge"]).await?;
     stage.graph(&[("POST eligibilityScheduleRequests adminExtend", 1)])?;
     let later = entra::end(stage, Kind::Eligibility, ids::ERIN);
-    let gained = later.map(|later| (later - end).num_days());
+    let gained = entra::days(end, later);
     // Another 180 days from now, of which fourteen were left.
     stage.same("Erin's lease lasts 166 days longer", &Some(166), &gained)?;
     let lapsed = [ids::ALICE, ids::CAROL].map(|id| entra::held(stage, Kind::Eligibility, id).len());
-    stage.same("Alice and Carol lapsed, and were not granted anew", &[0, 0], &lapsed)
+    stage.same(
+        "Alice and Carol lapsed, and were not granted anew",
+        &[0, 0],
+        &lapsed,
+    )
 }
