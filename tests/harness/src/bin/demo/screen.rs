@@ -72,7 +72,7 @@ impl Screen {
     }
 
     /// What a command printed: tables as they are, sentences wrapped.
-    pub fn output(self, text: &str) {
+    pub fn output(text: &str) {
         for line in text.lines().map(str::trim_end) {
             // A table's rows stay in line even where they are too wide; a sentence has no run of spaces.
             if line.contains("   ") {

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use tokio::io::AsyncWriteExt as _;
 
 use super::{Stage, repository};
-use crate::failure::Failure;
+use crate::{failure::Failure, screen::Screen};
 
 impl Stage {
     /// Runs `kubectl` and shows nothing, unless it fails.
@@ -47,7 +47,7 @@ impl Stage {
     pub async fn kubectl(&self, args: &[&str]) -> Result<String, Failure> {
         self.screen.command(&shown(args));
         let text = self.quietly(args).await?;
-        self.screen.output(&text);
+        Screen::output(&text);
         Ok(text)
     }
 
@@ -55,7 +55,7 @@ impl Stage {
     pub async fn kubectl_refused(&self, args: &[&str]) -> Result<String, Failure> {
         self.screen.command(&shown(args));
         let answer = self.run(args, None).await?;
-        self.screen.output(&answer.text);
+        Screen::output(&answer.text);
         if answer.succeeded {
             return Err(Failure::differs(shown(args), "a refusal", answer.text));
         }
@@ -74,7 +74,7 @@ impl Stage {
         let answer = self
             .run(&["apply", "-f", "-"], Some(&text.replace(WRITTEN, address)))
             .await?;
-        self.screen.output(&answer.text);
+        Screen::output(&answer.text);
         self.holds("the tenant is accepted", answer.succeeded)
     }
 }

@@ -64,7 +64,7 @@ impl Stage {
             keep_traffic: true,
             behaviour: Behaviour {
                 // A jump of time would age every token at once; only its real hour concerns the operator.
-                token_lifetime: Duration::from_secs(400 * 86_400),
+                token_lifetime: Duration::from_hours(400 * 24),
                 ..Behaviour::default()
             },
             ..SimulatorConfig::new(Estate::contoso())

@@ -82,7 +82,7 @@ const STORY: [(&str, Act); 17] = [
     ),
     (
         "All that was said fits Microsoft's own description of Graph",
-        |stage| Box::pin(behind::shapes(stage)),
+        |stage| Box::pin(std::future::ready(behind::shapes(stage))),
     ),
 ];
 
