@@ -13,14 +13,14 @@ use uuid::Uuid;
 
 use crate::{
     api::{
-        FINALIZER,
+        FINALIZER, RECONCILE_ANNOTATION,
         conditions::{ConditionType, Reason},
         status::{CreatedVia, GrantStatus, InstanceStatus, ResolvedReferences},
     },
-    graph::{Advice, GraphError, RequestState},
+    graph::{Advice, GraphError},
     pim::{
         desired::{Desired, Mode},
-        observed::{Observation, Outcome, Record, assigned},
+        observed::{Absence, Observation, Outcome, Record, assigned},
         plan::{Decision, Plan, Settled, Wait, plan},
         retry::REPLICATION_DEADLINE,
     },
@@ -30,7 +30,9 @@ use super::{
     act::{Order, Sent, hold, record_intent, send, write_status},
     context::{Answer, Context, GrantStore, Memory, Remembered, unresolved_since},
     delete,
+    first_list::FirstList,
     grant::{Grant, NaturalKey, ObjectKey, RowKey, Target},
+    inquiry::{Inquiry, follow_up, inquire, note_success},
     registry::Claim,
     report::{self, Report, Subject},
     resolve::{Unresolved, resolve},
@@ -52,6 +54,8 @@ pub struct Reconciler<K: Grant> {
     pub context: Arc<Context>,
     /// The objects of the kind.
     pub store: GrantStore<K>,
+    /// Whether all of them have been read once.
+    pub first_list: FirstList,
     /// What passes leave for each other.
     pub memory: Memory,
     /// Set once the claims of all objects with pinned ids are entered.
@@ -190,7 +194,7 @@ impl<K: Grant> Reconciler<K> {
         let now = whole_seconds(self.context.clock.now());
         let pass = if grant.meta().deletion_timestamp.is_some() {
             let Some(pass) = delete::pass(self, grant, &before, now).await? else {
-                self.memory.put(&uid, Remembered::default());
+                self.memory.forget(&uid);
                 self.context.wakeups.set(&key, None);
                 for other in self.context.registry.release(&key) {
                     self.context.wakeups.trigger(&other);
@@ -296,6 +300,9 @@ impl<K: Grant> Reconciler<K> {
             .reread_from
             .filter(|from| *from <= now)
             .map_or(Freshness::OwnWrites, Freshness::Since);
+        if nudged(self, &mut record, &pass.grant) {
+            freshness = Freshness::Since(now);
+        }
         let mut instance = None;
         // Each round either ends the pass or learns something that the next one needs; a plan asks at most this often.
         for _ in 0..6 {
@@ -311,10 +318,12 @@ impl<K: Grant> Reconciler<K> {
                 Ok(view) => view,
                 Err(error) => return Ok(pass.fail(&error, generation, now)),
             };
+            // A read may have waited for its turn: what it shows is judged by the time it is known.
+            let now = whole_seconds(self.context.clock.now());
             let rows = view.rows(&place.row);
             let observation = Observation::Rows {
                 rows,
-                absence: view.absence(&place.row),
+                absence: absence(&view, place, &record),
                 instance,
             };
             // Plan.
@@ -324,14 +333,16 @@ impl<K: Grant> Reconciler<K> {
                 wake,
             } = plan(desired, &record, &observation, now);
             match decision {
-                Decision::Inquire => match inquire(&mut pass.status, place, K::SCHEDULES).await {
-                    Ok(outcome) => {
-                        if let Some(last) = &mut record.last {
-                            last.outcome = outcome;
+                Decision::Inquire => {
+                    match inquire(&mut pass.status, place, K::SCHEDULES, now).await {
+                        Ok(Inquiry::Found) => record = self::record(&pass.status, generation),
+                        Ok(Inquiry::NeverSent) => record.learn(Outcome::NeverSent),
+                        Ok(Inquiry::AskAgain(later)) => {
+                            return Ok(pass.ask_again(later, generation, now));
                         }
+                        Err(error) => return Ok(pass.fail(&error, generation, now)),
                     }
-                    Err(error) => return Ok(pass.fail(&error, generation, now)),
-                },
+                }
                 Decision::ReadInstances => {
                     let since = now - TimeDelta::seconds(5);
                     let read = place.tenant.snapshots.in_force(
@@ -459,7 +470,14 @@ impl<K: Grant> Reconciler<K> {
         );
         if adopted && mode == Mode::Manage {
             pass.grant = hold(&self.context, &pass.grant).await?;
-            pass.status.created_via = Some(CreatedVia::Adopted);
+        }
+        if mode == Mode::Manage && !matches!(settled, Settled::Expired { .. }) {
+            let via = if adopted {
+                CreatedVia::Adopted
+            } else {
+                CreatedVia::Operator
+            };
+            pass.status.created_via.get_or_insert(via);
         }
         if let Some(anchor) = anchor {
             let mut schedule = schedule_status(
@@ -525,27 +543,10 @@ impl<K: Grant> Reconciler<K> {
             return;
         }
         // A failure to ask leaves the request in progress; the next poll asks again.
-        if let Ok(found) = place.tenant.client.group_request(K::SCHEDULES, &id).await
-            && let Some(last) = &mut pass.status.last_request
+        if follow_up(&mut pass.status, place, K::SCHEDULES, &id, now)
+            .await
+            .is_ok()
         {
-            match found {
-                Some(request) => {
-                    let failed = request.state() == RequestState::Failed;
-                    if request.state() == RequestState::Succeeded
-                        && let (Some(schedule), Some(id)) =
-                            (&mut pass.status.schedule, request.target_schedule_id)
-                    {
-                        schedule.id = Some(id);
-                    }
-                    last.status = Some(request.status);
-                    if failed {
-                        last.failures = Some(last.failures.unwrap_or_default().saturating_add(1));
-                        last.failing_since = last.failing_since.or(Some(now));
-                    }
-                }
-                // Entra has forgotten it, so it is long over; the lists say how it ended.
-                None => last.status = Some("Provisioned".to_owned()),
-            }
             *record = self::record(
                 &pass.status,
                 pass.grant.meta().generation.unwrap_or_default(),
@@ -570,9 +571,14 @@ impl<K: Grant> Reconciler<K> {
     /// passes must not decide who is the oldest.
     async fn prime(&self) {
         let enter_all = || async {
-            // Dropped only when the process ends.
-            let _ = self.store.wait_until_ready().await;
+            // Not read only when the process ends.
+            let _ = self.first_list.is_read().await;
             for guard in self.store.state() {
+                // A nudge from before the start was heard then, or by the start itself.
+                if let Some(value) = guard.annotations().get(RECONCILE_ANNOTATION) {
+                    self.memory
+                        .is_new_nudge(&guard.uid().unwrap_or_default(), value);
+                }
                 if let Ok(grant) = &guard.0
                     && let Some(resolved) =
                         grant.status().and_then(|status| status.resolved.clone())
@@ -648,6 +654,19 @@ impl<K: Grant> Pass<K> {
         self
     }
 
+    /// It is not known yet whether the last request was carried out.
+    pub(super) fn ask_again(
+        mut self,
+        later: DateTime<Utc>,
+        generation: i64,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let report = report::unknown_outcome(self.status.last_request.as_ref());
+        self.wake = Some(later);
+        self.remembered.reread_from = Some(later);
+        self.say(&report, generation, now)
+    }
+
     /// Reports a call that failed, and looks again with growing delays.
     pub(super) fn fail(mut self, error: &GraphError, generation: i64, now: DateTime<Utc>) -> Self {
         let failures = self.remembered.failures.saturating_add(1);
@@ -670,8 +689,8 @@ pub(super) fn status_with_answer<K: Grant>(grant: &K, answer: Option<&Answer>) -
         && last.client_request_id == answer.last_request.client_request_id
     {
         *last = answer.last_request.clone();
-        if let (Some(id), Some(schedule)) = (&answer.schedule_id, &mut status.schedule) {
-            schedule.id = Some(id.clone());
+        if let Some(id) = &answer.schedule_id {
+            note_success(&mut status, id.clone());
         }
     }
     status
@@ -725,51 +744,28 @@ fn read_back_later(place: &Place, record: &Record, now: DateTime<Utc>) -> Option
     (awaited && stale && now < quiet && now < sent.at + READ_BACK_LATEST).then_some(quiet)
 }
 
-/// Looks for our own request among those of the principal: by the id that its justification carries.
-pub(super) async fn inquire(
-    status: &mut GrantStatus,
-    place: &Place,
-    schedules: crate::graph::ScheduleKind,
-) -> Result<Outcome, GraphError> {
-    let Some(last) = &mut status.last_request else {
-        return Ok(Outcome::NeverSent);
-    };
-    let (group, principal) = (
-        place.resolved.group_id.as_str(),
-        place.resolved.principal_id.as_str(),
-    );
-    let requests = place
-        .tenant
-        .client
-        .group_requests(schedules, group, principal)
-        .await?;
-    let mark = format!("request={}", last.client_request_id);
-    let ours = requests.into_iter().find(|request| {
-        request
-            .justification
-            .as_deref()
-            .is_some_and(|text| text.contains(&mark))
+/// Since when reads have not shown the row. Reads from before our own last request prove nothing about it.
+pub(super) fn absence(view: &View, place: &Place, record: &Record) -> Option<Absence> {
+    let absence = view.absence(&place.row)?;
+    let since = record
+        .last
+        .as_ref()
+        .map_or(absence.since, |last| last.at.max(absence.since));
+    (since <= absence.until).then_some(Absence { since, ..absence })
+}
+
+/// Whether a person asked for a look now. What Entra lists is read afresh then, and a refusal is no reason to wait.
+pub(super) fn nudged<K: Grant>(reconciler: &Reconciler<K>, record: &mut Record, grant: &K) -> bool {
+    let asked = grant.annotations().get(RECONCILE_ANNOTATION);
+    let nudged = asked.is_some_and(|value| {
+        reconciler
+            .memory
+            .is_new_nudge(&grant.uid().unwrap_or_default(), value)
     });
-    let Some(request) = ours else {
-        return Ok(Outcome::NeverSent);
-    };
-    let outcome = match request.state() {
-        RequestState::Succeeded => Outcome::Succeeded {
-            id: request.id.clone(),
-        },
-        RequestState::InProgress => Outcome::InProgress {
-            id: request.id.clone(),
-        },
-        RequestState::Failed => Outcome::Failed,
-    };
-    if let (Outcome::Succeeded { .. }, Some(schedule), Some(id)) =
-        (&outcome, &mut status.schedule, request.target_schedule_id)
-    {
-        schedule.id = Some(id);
+    if let (true, Some(last)) = (nudged, &mut record.last) {
+        last.current = false;
     }
-    last.id = Some(request.id);
-    last.status = Some(request.status);
-    Ok(outcome)
+    nudged
 }
 
 fn claim_of<K: Grant>(grant: &K) -> Claim {

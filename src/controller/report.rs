@@ -236,6 +236,16 @@ pub fn waiting(wait: Wait, last: Option<&LastRequest>) -> Report {
     }
 }
 
+/// The answer to the last request was lost, and Entra's request list may not show it yet.
+#[must_use]
+pub fn unknown_outcome(last: Option<&LastRequest>) -> Report {
+    let action = last.map_or("the request", |last| last.action.as_str());
+    let message = format!(
+        "the answer to {action} was lost; it is not sent again before Entra's request list has been asked once more"
+    );
+    Report::of(Verdict::no(Reason::PendingProvisioning, message)).differing()
+}
+
 /// Graph refused or failed the last request.
 #[must_use]
 pub fn refused(last: Option<&LastRequest>, stalled: bool) -> Report {

@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use futures::{Stream, StreamExt, TryStreamExt, future::BoxFuture};
+use futures::{
+    Stream, StreamExt, TryStreamExt,
+    future::{BoxFuture, join_all},
+};
 use k8s_controller::LeaderElection;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -25,12 +28,17 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::api::tenant::EntraTenant;
+use crate::{
+    api::tenant::EntraTenant,
+    graph::{RetryLimits, Timeouts},
+};
 
 use super::{
     clock::Clock,
     context::{Context, Memory, Objects, StoredObjects},
     events::Events,
+    first_list::{Filled, FirstList},
+    flush::flush,
     grant::{Grant, ObjectKey},
     metrics::Metrics,
     reconcile::{Reconciler, after_error, reconcile},
@@ -56,6 +64,10 @@ pub struct Operator {
     pub watch_tenant: Option<String>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// How long a single answer of Graph is waited for.
+    pub timeouts: Timeouts,
+    /// How far the Graph client tries again by itself before a pass ends with a report.
+    pub retry: RetryLimits,
     /// Where metrics and health are served; none means nowhere.
     pub listener: Option<TcpListener>,
     /// Who takes part in the election of a leader; none means that this process is alone.
@@ -85,6 +97,8 @@ impl Operator {
             watch_namespace,
             watch_tenant,
             clock,
+            timeouts,
+            retry,
             listener,
             identity,
         } = self;
@@ -103,6 +117,8 @@ impl Operator {
             watch_namespace,
             watch_tenant,
             clock,
+            timeouts,
+            retry,
             metrics,
             readiness: readiness.clone(),
             instance,
@@ -146,6 +162,8 @@ struct Parts {
     watch_namespace: Option<String>,
     watch_tenant: Option<String>,
     clock: Arc<dyn Clock>,
+    timeouts: Timeouts,
+    retry: RetryLimits,
     metrics: Arc<Metrics>,
     readiness: Readiness,
     instance: Option<String>,
@@ -158,6 +176,8 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         watch_namespace,
         watch_tenant,
         clock,
+        timeouts,
+        retry,
         metrics,
         readiness,
         instance,
@@ -167,6 +187,9 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         reflector::store::<DeserializeGuard<GroupEligibility>>();
     let (assignment_store, assignment_writer) =
         reflector::store::<DeserializeGuard<GroupAssignment>>();
+    let (tenants_filled, tenants_read) = FirstList::unread();
+    let (eligibilities_filled, eligibilities_read) = FirstList::unread();
+    let (assignments_filled, assignments_read) = FirstList::unread();
     let wakeups = Arc::new(Wakeups::new(Arc::clone(&clock)));
     let kinds: Vec<Arc<dyn Objects>> = vec![
         Arc::new(StoredObjects(eligibility_store.clone())),
@@ -176,7 +199,9 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         client: client.clone(),
         namespace,
         clock,
-        tenants: Tenants::new(tenant_store.clone()),
+        timeouts,
+        retry,
+        tenants: Tenants::new(tenant_store.clone(), tenants_read.clone()),
         registry: Arc::new(Registry::default()),
         wakeups: Arc::clone(&wakeups),
         events: Events::new(client.clone(), instance),
@@ -185,18 +210,14 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     });
     let timers = tokio::spawn(async move { wakeups.run().await });
     let is_ready = {
-        let (one, two, three) = (
-            tenant_store.clone(),
-            eligibility_store.clone(),
-            assignment_store.clone(),
-        );
+        let first_lists = [
+            tenants_read,
+            eligibilities_read.clone(),
+            assignments_read.clone(),
+        ];
         async move {
-            let all = tokio::join!(
-                one.wait_until_ready(),
-                two.wait_until_ready(),
-                three.wait_until_ready()
-            );
-            readiness.set(all.0.is_ok() && all.1.is_ok() && all.2.is_ok());
+            let all = join_all(first_lists.iter().map(FirstList::is_read)).await;
+            readiness.set(all.into_iter().all(|read| read));
             info!("the operator is ready");
             std::future::pending::<()>().await;
         }
@@ -205,21 +226,21 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         &context,
         watch_tenant.as_deref(),
         tenant_store,
-        tenant_writer,
+        (tenant_writer, tenants_filled),
         &stop,
     );
     let eligibilities = grant_controller(
         &context,
         watch_namespace.as_deref(),
-        eligibility_store,
-        eligibility_writer,
+        (eligibility_store, eligibilities_read),
+        (eligibility_writer, eligibilities_filled),
         &stop,
     );
     let assignments = grant_controller(
         &context,
         watch_namespace.as_deref(),
-        assignment_store,
-        assignment_writer,
+        (assignment_store, assignments_read),
+        (assignment_writer, assignments_filled),
         &stop,
     );
     tokio::select! {
@@ -233,7 +254,7 @@ fn tenant_controller(
     context: &Arc<Context>,
     watch_tenant: Option<&str>,
     store: Store<EntraTenant>,
-    writer: Writer<EntraTenant>,
+    writer: (Writer<EntraTenant>, Filled),
     stop: &CancellationToken,
 ) -> BoxFuture<'static, ()> {
     let api = Api::<EntraTenant>::all(context.client.clone());
@@ -287,21 +308,29 @@ fn tenant_controller(
 fn grant_controller<K: Grant>(
     context: &Arc<Context>,
     watch_namespace: Option<&str>,
-    store: Store<DeserializeGuard<K>>,
-    writer: Writer<DeserializeGuard<K>>,
+    (store, first_list): (Store<DeserializeGuard<K>>, FirstList),
+    writer: (Writer<DeserializeGuard<K>>, Filled),
     stop: &CancellationToken,
 ) -> BoxFuture<'static, ()> {
     let api: Api<DeserializeGuard<K>> = match watch_namespace {
         Some(namespace) => Api::namespaced(context.client.clone(), namespace),
         None => Api::all(context.client.clone()),
     };
-    let gone = Arc::clone(context);
+    let reconciler = Arc::new(Reconciler {
+        context: Arc::clone(context),
+        first_list,
+        store: store.clone(),
+        memory: Memory::default(),
+        primed: OnceCell::new(),
+    });
+    let gone = Arc::clone(&reconciler);
     let on_delete = move |guard: &DeserializeGuard<K>| {
         let key = ObjectKey::of(K::KIND, guard);
-        gone.metrics.object(&key, None);
-        gone.wakeups.set(&key, None);
-        for other in gone.registry.release(&key) {
-            gone.wakeups.trigger(&other);
+        gone.memory.forget(&guard.uid().unwrap_or_default());
+        gone.context.metrics.object(&key, None);
+        gone.context.wakeups.set(&key, None);
+        for other in gone.context.registry.release(&key) {
+            gone.context.wakeups.trigger(&other);
         }
     };
     let stream = watch(
@@ -318,18 +347,15 @@ fn grant_controller<K: Grant>(
     );
     let triggers = UnboundedReceiverStream::new(context.wakeups.triggers(K::KIND))
         .map(|key: ObjectKey| key.object_ref());
-    let reconciler = Arc::new(Reconciler {
-        context: Arc::clone(context),
-        store: store.clone(),
-        memory: Memory::default(),
-        primed: OnceCell::new(),
-    });
     let run = Controller::for_stream(stream, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(triggers)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(reconcile, after_error, reconciler);
-    Box::pin(drain(run))
+        .run(reconcile, after_error, Arc::clone(&reconciler));
+    Box::pin(async move {
+        drain(run).await;
+        flush(&reconciler).await;
+    })
 }
 
 /// Watches a kind into its store. The copies in the store are stripped of what nobody here reads: the
@@ -337,7 +363,7 @@ fn grant_controller<K: Grant>(
 fn watch<R>(
     api: Api<R>,
     config: watcher::Config,
-    writer: Writer<R>,
+    (writer, filled): (Writer<R>, Filled),
     kind: &'static str,
     context: &Arc<Context>,
     on_delete: impl Fn(&R) + Send + 'static,
@@ -366,6 +392,7 @@ where
         })
         .reflect(writer)
         .inspect_ok(move |event| {
+            filled.after(event);
             if let Event::Delete(object) = event {
                 on_delete(object);
             }
