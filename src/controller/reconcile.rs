@@ -30,6 +30,7 @@ use super::{
     act::{Order, Sent, hold, record_intent, send, write_status},
     context::{Answer, Context, GrantStore, Memory, Remembered, unresolved_since},
     delete,
+    first_list::FirstList,
     grant::{Grant, NaturalKey, ObjectKey, RowKey, Target},
     inquiry::{Inquiry, follow_up, inquire, note_success},
     registry::Claim,
@@ -55,6 +56,8 @@ pub struct Reconciler<K: Grant> {
     pub context: Arc<Context>,
     /// The objects of the kind.
     pub store: GrantStore<K>,
+    /// Whether all of them have been read once.
+    pub first_list: FirstList,
     /// What passes leave for each other.
     pub memory: Memory,
     /// Set once the claims of all objects with pinned ids are entered.
@@ -578,8 +581,8 @@ impl<K: Grant> Reconciler<K> {
     /// passes must not decide who is the oldest.
     async fn prime(&self) {
         let enter_all = || async {
-            // Dropped only when the process ends.
-            let _ = self.store.wait_until_ready().await;
+            // Not read only when the process ends.
+            let _ = self.first_list.is_read().await;
             for guard in self.store.state() {
                 // A nudge from before the start was heard then, or by the start itself.
                 if let Some(value) = guard.annotations().get(RECONCILE_ANNOTATION) {

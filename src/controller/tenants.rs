@@ -37,6 +37,7 @@ use crate::{
 use super::{
     context::Context,
     directory::{Directory, Foreseen},
+    first_list::FirstList,
     grant::{NaturalKey, ObjectKey},
     snapshots::Snapshots,
     status::{Verdict, set_condition},
@@ -79,6 +80,7 @@ pub struct Tenants {
     connections: Mutex<HashMap<String, Connection>>,
     verdicts: watch::Sender<()>,
     store: Store<EntraTenant>,
+    first_list: FirstList,
 }
 
 /// How long a grant waits for the first verdict about its tenant.
@@ -90,11 +92,12 @@ const RETRY: Duration = Duration::from_secs(20);
 impl Tenants {
     /// No verdicts yet.
     #[must_use]
-    pub fn new(store: Store<EntraTenant>) -> Self {
+    pub fn new(store: Store<EntraTenant>, first_list: FirstList) -> Self {
         Self {
             connections: Mutex::default(),
             verdicts: watch::Sender::new(()),
             store,
+            first_list,
         }
     }
 
@@ -102,7 +105,7 @@ impl Tenants {
     pub async fn get(&self, name: &str) -> Connection {
         let mut verdicts = self.verdicts.subscribe();
         let first = async {
-            if self.store.wait_until_ready().await.is_err() {
+            if !self.first_list.is_read().await {
                 return Connection::NotReady("the operator is shutting down".to_owned());
             }
             loop {

@@ -423,8 +423,11 @@ impl BedOptions {
     }
 }
 
-/// Where a test leaves its traffic.
-fn traffic_log(name: &str) -> std::io::Result<PathBuf> {
+/// Where a test or the demo leaves its traffic; what an earlier run left is removed.
+///
+/// # Errors
+/// When the folder cannot be made or the file cannot be removed.
+pub fn traffic_log(name: &str) -> std::io::Result<PathBuf> {
     let folder = PathBuf::from(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../target/graph-traffic"
