@@ -111,6 +111,11 @@ pub(super) async fn pass<K: Grant>(
             return release(reconciler, grant, EventType::Normal, "HandedOver", note).await;
         }
     }
+    if is_gone(&record(&pass.status, generation), &place).await {
+        let note =
+            "the principal or the group is gone from Entra, and the access with it".to_owned();
+        return release(reconciler, grant, EventType::Normal, "Revoked", note).await;
+    }
     revoke(reconciler, pass, &place, now).await
 }
 
@@ -127,17 +132,6 @@ async fn revoke<K: Grant>(
     let reread = pass.remembered.reread_from.filter(|from| *from <= now);
     let mut freshness = reread.map_or(Freshness::OwnWrites, Freshness::Since);
     let mut record = record(&pass.status, generation);
-    if is_gone(&record, place).await {
-        let note = "the principal or the group is gone from Entra, and the access with it";
-        return release(
-            reconciler,
-            &pass.grant,
-            EventType::Normal,
-            "Revoked",
-            note.to_owned(),
-        )
-        .await;
-    }
     if nudged(reconciler, &mut record, &pass.grant) {
         freshness = Freshness::Since(reconciler.context.clock.now());
     }

@@ -184,7 +184,7 @@ async fn the_abandon_annotation_lets_go_while_graph_is_out_of_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_is_deleted_before_entra_lists_its_grant_takes_the_grant_with_it() {
     let bed = bed("deleted_unlisted", |behaviour| {
-        behaviour.schedule_list_lag = std::time::Duration::from_secs(60);
+        behaviour.schedule_list_lag = std::time::Duration::from_mins(1);
     })
     .await;
     let operator = start(&bed).await;

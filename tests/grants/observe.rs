@@ -107,7 +107,7 @@ async fn an_activation_is_left_alone_beside_the_eligibility_it_rests_on() {
             "alice@contoso.com",
             "payments-ops",
             Access::Member,
-            Window::lasting(std::time::Duration::from_secs(4 * 3600)),
+            Window::lasting(std::time::Duration::from_hours(4)),
             "night shift",
         )
         .unwrap();
@@ -132,7 +132,7 @@ async fn an_assignment_waits_for_the_end_of_an_activation_and_never_ends_it() {
             "alice@contoso.com",
             "payments-ops",
             Access::Member,
-            Window::lasting(std::time::Duration::from_secs(3600)),
+            Window::lasting(std::time::Duration::from_hours(1)),
             "night shift",
         )
         .unwrap();

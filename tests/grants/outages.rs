@@ -115,7 +115,7 @@ async fn a_request_without_an_answer_in_time_is_looked_into_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_lost_while_the_lists_lag_is_found_among_the_requests() {
     let bed = bed("lost_answer_and_lag", |behaviour| {
-        behaviour.schedule_list_lag = Duration::from_secs(120);
+        behaviour.schedule_list_lag = Duration::from_mins(2);
     })
     .await;
     bed.simulator

@@ -33,8 +33,9 @@ async fn a_shutdown_finishes_the_request_in_hand_and_the_next_start_repeats_noth
     assert_eq!(sent(&bed), ["adminAssign"]);
     row(&bed, Kind::Eligibility, "alice");
     let alice: GroupEligibility = bed.api().get("alice").await.unwrap();
-    let intent = status(&alice).last_request.as_ref().unwrap();
-    assert_eq!(intent.action, "adminAssign");
+    let request = status(&alice).last_request.as_ref().unwrap();
+    assert_eq!(request.action, "adminAssign");
+    assert_eq!(request.status.as_deref(), Some("Provisioned"));
     let operator = start(&bed).await;
     bed.until_reason::<GroupEligibility>("alice", "Provisioned")
         .await;

@@ -129,7 +129,7 @@ async fn groups_that_pim_does_not_support_are_refused_before_graph_is_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_principal_that_is_minutes_old_is_granted_once_pim_knows_it() {
     let bed = bed("young_principal", |behaviour| {
-        behaviour.new_principal_lag = Duration::from_secs(300);
+        behaviour.new_principal_lag = Duration::from_mins(5);
         behaviour.directory_search_lag = Duration::from_secs(14);
     })
     .await;
@@ -160,7 +160,7 @@ async fn a_principal_that_is_minutes_old_is_granted_once_pim_knows_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_principal_that_pim_never_gets_to_know_stalls_after_half_an_hour() {
     let bed = bed("unknown_principal", |behaviour| {
-        behaviour.new_principal_lag = Duration::from_secs(86_400);
+        behaviour.new_principal_lag = Duration::from_hours(24);
     })
     .await;
     bed.simulator.admin().add_user("zoe@contoso.com").unwrap();

@@ -40,8 +40,8 @@ async fn a_request_that_entra_takes_and_fails_again_and_again_stalls_after_half_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_entra_works_on_for_minutes_is_followed_and_not_repeated() {
     let bed = bed("slow_provisioning", |behaviour| {
-        behaviour.pending_provisioning_for = Duration::from_secs(300);
-        behaviour.schedule_list_lag = Duration::from_secs(120);
+        behaviour.pending_provisioning_for = Duration::from_mins(5);
+        behaviour.schedule_list_lag = Duration::from_mins(2);
     })
     .await;
     let operator = start(&bed).await;
