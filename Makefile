@@ -1,6 +1,37 @@
-# Cases to measure, such as `make bench CASE=create_1000`; all of them by default.
-CASE ?=
+# The front door. Every target does its own set-up: a machine with Rust, Go, make and a C compiler is enough.
+# Binaries of the control plane are built once, from Go modules, into the user's cache folder.
 
-.PHONY: bench
-bench: ## Measure the operator against its bars; writes target/bench/results.json
-	cargo run --release --quiet --package pim-harness --bin bench -- $(CASE)
+CARGO ?= cargo
+TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pim-operator/tools
+CARGO_DENY_VERSION = 0.20.2
+CARGO_DENY = $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+export CARGO_TERM_PROGRESS_WHEN ?= never
+
+.PHONY: help demo test bench crds fmt tools
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: ## Play the story: operator, real API server and Graph simulator on loopback (KEEP=1 stays up)
+	$(CARGO) run --locked --package pim-harness --bin demo
+
+test: tools ## Everything CI runs: format, lints, dependencies, unit, property and integration tests
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
+	$(CARGO_DENY) --all-features --locked check licenses bans sources
+	$(CARGO) test --locked --workspace
+
+bench: ## Counted benchmarks; writes target/bench/results.json (CASE=name runs one)
+	$(CARGO) run --locked --release --package pim-harness --bin bench -- $(CASE)
+
+tools: $(CARGO_DENY)
+
+$(CARGO_DENY):
+	@echo "building cargo-deny $(CARGO_DENY_VERSION) into $(TOOLS), once"
+	$(CARGO) install --locked --version $(CARGO_DENY_VERSION) --root $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION) cargo-deny
+
+crds: ## Regenerate crds/ from the types
+	$(CARGO) run --locked --quiet -- crds --output-dir crds
+
+fmt: ## Format the code
+	$(CARGO) fmt --all

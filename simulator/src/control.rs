@@ -122,7 +122,7 @@ fn change_estate(core: &std::sync::Arc<Core>, incoming: &Incoming) -> Result<Val
         }
         world
             .merge(estate, core.clock.now(), true)
-            .map_err(refused)?;
+            .map_err(|error| refused(&error))?;
         return Ok(json!({"ids": []}));
     }
     let list = if body.is_array() { body } else { json!([body]) };
@@ -131,10 +131,10 @@ fn change_estate(core: &std::sync::Arc<Core>, incoming: &Incoming) -> Result<Val
     let admin = admin::Admin::new(core.clone());
     let ids: Result<Vec<String>, AdminError> =
         deeds.into_iter().map(|deed| admin.apply(deed)).collect();
-    Ok(json!({"ids": ids.map_err(refused)?}))
+    Ok(json!({"ids": ids.map_err(|error| refused(&error))?}))
 }
 
-fn refused(error: AdminError) -> Failure {
+fn refused(error: &AdminError) -> Failure {
     let status = match error {
         AdminError::NotFound { .. } => 404,
         AdminError::Ambiguous { .. } => 409,
@@ -184,6 +184,6 @@ fn change_traffic(core: &Core, incoming: &Incoming) -> Result<Value, Failure> {
 /// A delegated token: `{"user": "alice@contoso.com", "scopes": […], "mfa": true, "acrs": ["c1"]}`.
 fn delegated_token(core: &Core, incoming: &Incoming) -> Result<Value, Failure> {
     let wanted: DelegatedToken = read(incoming)?;
-    let token = issue_delegated(core, &wanted, &incoming.base).map_err(refused)?;
+    let token = issue_delegated(core, &wanted, &incoming.base).map_err(|error| refused(&error))?;
     Ok(json!({"access_token": token, "token_type": "Bearer"}))
 }

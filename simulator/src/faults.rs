@@ -60,11 +60,11 @@ pub enum FaultKind {
         /// The text, JSON or not.
         text: String,
     },
-    /// PIM lists answer from before the last write.
+    /// PIM lists answer from before the last write. Only GET calls.
     StaleRead,
-    /// Lists answer 200 with `value: []`.
+    /// Lists answer 200 with `value: []`. Only GET calls.
     EmptyList,
-    /// The token endpoint refuses.
+    /// The token endpoint refuses. Only calls to it.
     TokenRefusal {
         /// HTTP status.
         status: u16,
@@ -243,7 +243,13 @@ impl Faults {
 impl Queued {
     fn fits(&self, method: &str, path: &str, body: &[u8]) -> bool {
         let fault = &self.fault;
-        fault.times != Some(0)
+        let meant = match fault.kind {
+            FaultKind::TokenRefusal { .. } => path.contains("/oauth2/"),
+            FaultKind::StaleRead | FaultKind::EmptyList => method == "GET",
+            _ => true,
+        };
+        meant
+            && fault.times != Some(0)
             && fault
                 .method
                 .as_deref()

@@ -128,6 +128,7 @@ fn response(answer: Answer, truncated: bool) -> Response<Reply> {
         data,
         promised,
         truncated,
+        pauses: 2,
     });
     *response.status_mut() =
         StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -152,6 +153,7 @@ struct Reply {
     data: Option<Bytes>,
     promised: usize,
     truncated: bool,
+    pauses: u8,
 }
 
 impl Body for Reply {
@@ -160,12 +162,18 @@ impl Body for Reply {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutOnOrder>>> {
         if let Some(data) = self.data.take() {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         if self.truncated {
+            // What was written has to leave before the connection goes down.
+            if self.pauses > 0 {
+                self.pauses -= 1;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             self.truncated = false;
             return Poll::Ready(Some(Err(CutOnOrder)));
         }

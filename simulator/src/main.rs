@@ -24,8 +24,8 @@ struct Arguments {
     /// Estate to start with (YAML); default: the built-in contoso story.
     #[arg(long, conflicts_with = "generate")]
     estate: Option<PathBuf>,
-    /// Generate an estate instead: GROUPSxPEOPLE, such as 50x1000.
-    #[arg(long, value_parser = parse_size)]
+    /// Generate an estate instead, such as 50x1000 for 50 groups and 1,000 people.
+    #[arg(long, value_name = "GROUPSxPEOPLE", value_parser = parse_size)]
     generate: Option<(u32, u32)>,
     /// Traffic log to write (JSON lines).
     #[arg(long)]

@@ -96,7 +96,7 @@ impl World {
             } else {
                 now - TimeDelta::days(1)
             };
-            self.create(seed.kind, input, &Actor::Portal, then)?;
+            self.create(seed.kind, &input, &Actor::Portal, then)?;
         }
         Ok(())
     }
@@ -130,12 +130,13 @@ impl World {
 
     pub fn add_group(&mut self, seed: &GroupSeed, now: DateTime<Utc>, fresh: bool) -> Uuid {
         let id = self.directory.add(seed.id, seed.into(), now, fresh);
-        let (not_found, failed) = match fresh {
-            true => (
+        let (not_found, failed) = if fresh {
+            (
                 self.behaviour.new_group_not_found_posts,
                 self.behaviour.new_group_failed_posts,
-            ),
-            false => (0, 0),
+            )
+        } else {
+            (0, 0)
         };
         let group = self.pim.group_mut(id);
         group.not_found_left = not_found;

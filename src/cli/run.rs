@@ -9,9 +9,12 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::CliError;
-use crate::controller::{
-    clock::{Clock, SystemClock},
-    run::{Operator, termination},
+use crate::{
+    controller::{
+        clock::{Clock, SystemClock},
+        run::{Operator, termination},
+    },
+    graph::{RetryLimits, Timeouts},
 };
 
 /// Options of `run`.
@@ -101,6 +104,8 @@ impl RunArgs {
             watch_namespace: self.watch_namespace,
             watch_tenant: self.watch_tenant,
             clock,
+            timeouts: Timeouts::default(),
+            retry: RetryLimits::default(),
             listener: Some(TcpListener::bind(self.metrics_address).await?),
             identity: self.leader_elect.then_some(self.identity),
         };

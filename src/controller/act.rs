@@ -1,4 +1,4 @@
-//! Step 5: one request. Its intent is recorded in status first, conditional on the object being the one we read; then it is
+//! Act: one request. Its intent is recorded in status first, conditional on the object being the one we read; then it is
 //! sent, once; then its answer is recorded.
 //!
 //! A process that ends in between leaves an intent without an answer. The next one reads Entra before it decides anything, so
@@ -17,7 +17,7 @@ use crate::{
     api::{
         FINALIZER,
         references::AccessId,
-        status::{CreatedVia, GrantStatus, LastRequest, ResolvedReferences},
+        status::{GrantStatus, LastRequest, ResolvedReferences},
         terms::GrantTerms,
     },
     graph::{self, Advice, GraphError, NewGroupRequest, RequestState},
@@ -121,11 +121,15 @@ pub async fn record_intent<K: Grant>(
         status.schedule = Some(schedule);
     }
     status.instance = None;
-    if matches!(order.change, Change::Assign(_)) {
-        status.created_via = Some(CreatedVia::Operator);
-    }
     status.resolved = Some(order.resolved.clone());
-    report::sending(order.change.action().as_str(), order.why).apply(&mut status, generation, now);
+    // A repetition leaves the conditions alone: they say why the last try failed, and do so until one succeeds.
+    if run.is_none() {
+        report::sending(order.change.action().as_str(), order.why).apply(
+            &mut status,
+            generation,
+            now,
+        );
+    }
     write_status(context, &grant, status).await
 }
 
@@ -305,13 +309,16 @@ async fn exchange<K: Grant>(
         .create_group_request(K::SCHEDULES, &body, client_request_id)
         .await?;
     let state = request.state();
+    let schedule_id = (state == RequestState::Succeeded).then(|| {
+        request
+            .target_schedule_id
+            .unwrap_or_else(|| request.id.clone())
+    });
     Ok(Accepted {
         id: request.id,
         state,
         status: request.status,
-        schedule_id: request
-            .target_schedule_id
-            .filter(|_| state == RequestState::Succeeded),
+        schedule_id,
     })
 }
 
@@ -348,7 +355,6 @@ fn schedule_info(window: Window) -> graph::ScheduleInfo {
             End::Never => graph::Expiration::never(),
             End::At(end) => graph::Expiration::at(end),
         },
-        ..graph::ScheduleInfo::default()
     }
 }
 
@@ -388,9 +394,24 @@ fn refusal_code(error: &GraphError) -> Option<String> {
     Some(if denied { FORBIDDEN.to_owned() } else { code })
 }
 
+/// Rules that only a person's sign-in can satisfy.
+const OUT_OF_REACH: [&str; 2] = ["MfaRule", "AuthenticationContextRule"];
+
 fn refusal_message(error: &GraphError, order: &Order<'_>) -> String {
     let action = order.change.action().as_str();
     match error.advice() {
+        Advice::FixPolicy { rules }
+            if rules
+                .iter()
+                .any(|rule| OUT_OF_REACH.contains(&rule.as_str())) =>
+        {
+            format!(
+                "the PIM policy of {} refuses {action}: {}; an application cannot pass multi-factor authentication, so the policy must not demand it of administrators ({})",
+                order.resolved.target_name,
+                rules.join(", "),
+                error.code().unwrap_or_default(),
+            )
+        }
         Advice::FixPolicy { rules } if !rules.is_empty() => format!(
             "the PIM policy of {} refuses {action}: {}; shorten the window or complete the manifest, or have the policy changed ({})",
             order.resolved.target_name,

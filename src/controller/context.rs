@@ -8,7 +8,10 @@ use std::{
 use chrono::{DateTime, Utc};
 use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::reflector::Store};
 
-use crate::api::{guid::Guid, status::LastRequest};
+use crate::{
+    api::{guid::Guid, status::LastRequest},
+    graph::{RetryLimits, Timeouts},
+};
 
 use super::{
     clock::Clock,
@@ -29,6 +32,10 @@ pub struct Context {
     pub namespace: String,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// How long a single answer of Graph is waited for.
+    pub timeouts: Timeouts,
+    /// How far the Graph client tries again by itself.
+    pub retry: RetryLimits,
     /// The tenants.
     pub tenants: Tenants,
     /// Who claims what.
@@ -128,6 +135,7 @@ pub struct Memory {
     passes: Mutex<HashMap<String, Remembered>>,
     /// The revisions of our own last writes that the store may not show yet.
     written: Mutex<HashMap<String, u64>>,
+    nudges: Mutex<HashMap<String, String>>,
 }
 
 /// What is remembered of one object.
@@ -177,6 +185,33 @@ impl Memory {
     #[must_use]
     pub fn get(&self, uid: &str) -> Remembered {
         lock(&self.passes).get(uid).cloned().unwrap_or_default()
+    }
+
+    /// The answers that are not written yet, by the uid of their object.
+    #[must_use]
+    pub fn unwritten(&self) -> HashMap<String, Answer> {
+        let passes = lock(&self.passes);
+        passes
+            .iter()
+            .filter_map(|(uid, remembered)| Some((uid.clone(), remembered.answer.clone()?)))
+            .collect()
+    }
+
+    /// Whether a request for a look now has not been seen before. It is from now on.
+    pub fn is_new_nudge(&self, uid: &str, value: &str) -> bool {
+        let mut nudges = lock(&self.nudges);
+        let new = nudges.get(uid).is_none_or(|seen| seen != value);
+        if new {
+            nudges.insert(uid.to_owned(), value.to_owned());
+        }
+        new
+    }
+
+    /// Forgets an object that is gone.
+    pub fn forget(&self, uid: &str) {
+        lock(&self.passes).remove(uid);
+        lock(&self.nudges).remove(uid);
+        lock(&self.written).remove(uid);
     }
 
     /// Remembers; an empty memory takes no room.

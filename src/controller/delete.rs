@@ -4,14 +4,18 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::{Api, ResourceExt, core::PartialObjectMeta, runtime::events::EventType};
+use kube::{
+    Api, Resource, ResourceExt,
+    core::{DeserializeGuard, PartialObjectMeta},
+    runtime::events::EventType,
+};
 use tracing::warn;
 
 use crate::{
-    api::{ABANDON_ANNOTATION, conditions::Reason},
+    api::{ABANDON_ANNOTATION, conditions::Reason, terms::ManagementPolicy},
     pim::{
         desired::{Desired, Mode},
-        observed::Observation,
+        observed::{Observation, Outcome, Record, Refusal},
         plan::{Decision, Plan},
         removal::{Done, Removal, removal},
     },
@@ -21,13 +25,15 @@ use super::{
     act::{Order, let_go},
     context::Remembered,
     grant::Grant,
+    inquiry::{Inquiry, inquire},
     reconcile::{
-        Pass, Place, ReconcileError, Reconciler, inquire, is_held, read_back_later,
+        Pass, Place, ReconcileError, Reconciler, absence, is_held, nudged, read_back_later,
         status_with_answer, wait_pass,
     },
+    registry::Claim,
     report,
     snapshots::Freshness,
-    status::record,
+    status::{record, whole_seconds},
     tenants::Connection,
 };
 
@@ -99,12 +105,14 @@ pub(super) async fn pass<K: Grant>(
         .context
         .registry
         .others(&place.key(), &grant.uid().unwrap_or_default());
-    if let Some(heir) = claimants
-        .into_iter()
-        .find(|claim| reconciler.context.is_alive(claim))
-    {
-        let note = format!("the access stays: {} declares the same grant", heir.object);
-        return release(reconciler, grant, EventType::Normal, "HandedOver", note).await;
+    for heir in claimants {
+        if reconciler.context.is_alive(&heir) && inherits::<K>(reconciler, &heir).await? {
+            let note = format!("the access stays: {} declares the same grant", heir.object);
+            return release(reconciler, grant, EventType::Normal, "HandedOver", note).await;
+        }
+    }
+    if let Some(later) = read_back_later(&place, &record(&pass.status, generation), now) {
+        return Ok(Some(pass.put_off(later)));
     }
     revoke(reconciler, pass, &place, now).await
 }
@@ -122,11 +130,19 @@ async fn revoke<K: Grant>(
     let reread = pass.remembered.reread_from.filter(|from| *from <= now);
     let mut freshness = reread.map_or(Freshness::OwnWrites, Freshness::Since);
     let mut record = record(&pass.status, generation);
-    if let Some(later) = read_back_later(place, &record, now) {
-        // The answer is of no interest to anybody once the object is gone.
-        pass.status = pass.grant.status().cloned().unwrap_or_default();
-        pass.wake = Some(later);
-        return Ok(Some(pass));
+    if is_gone(&record, place).await {
+        let note = "the principal or the group is gone from Entra, and the access with it";
+        return release(
+            reconciler,
+            &pass.grant,
+            EventType::Normal,
+            "Revoked",
+            note.to_owned(),
+        )
+        .await;
+    }
+    if nudged(reconciler, &mut record, &pass.grant) {
+        freshness = Freshness::Since(now);
     }
     for _ in 0..4 {
         let view = match place
@@ -143,16 +159,17 @@ async fn revoke<K: Grant>(
             }
             Err(error) => return Ok(Some(pass.fail(&error, generation, now))),
         };
+        let now = whole_seconds(reconciler.context.clock.now());
         let rows = view.rows(&place.row);
         let observation = Observation::Rows {
             rows,
-            absence: None,
+            absence: absence(&view, place, &record),
             instance: None,
         };
         let minute = TimeDelta::minutes(1);
         match removal(terms.deletion_policy, mode, &record, &observation, now) {
             Removal::Done(Done::Gone) if view.read_at < now - minute => {
-                freshness = Freshness::Since(now - minute)
+                freshness = Freshness::Since(now - minute);
             }
             Removal::Done(done) => {
                 let (reason, note) = match done {
@@ -183,16 +200,18 @@ async fn revoke<K: Grant>(
                 anchor,
                 wake,
             }) => match decision {
-                Decision::Inquire => match inquire(&mut pass.status, place, K::SCHEDULES).await {
-                    Ok(outcome) => {
-                        if let Some(last) = &mut record.last {
-                            last.outcome = outcome;
+                Decision::Inquire => {
+                    match inquire(&mut pass.status, place, K::SCHEDULES, now).await {
+                        Ok(Inquiry::Found) => record = self::record(&pass.status, generation),
+                        Ok(Inquiry::NeverSent) => record.learn(Outcome::NeverSent),
+                        Ok(Inquiry::AskAgain(later)) => {
+                            return Ok(Some(pass.ask_again(later, generation, now)));
                         }
+                        Err(error) => return Ok(Some(pass.fail(&error, generation, now))),
                     }
-                    Err(error) => return Ok(Some(pass.fail(&error, generation, now))),
-                },
+                }
                 Decision::Send(..) if view.read_at < now - minute => {
-                    freshness = Freshness::Since(now - minute)
+                    freshness = Freshness::Since(now - minute);
                 }
                 Decision::Send(change, why) => {
                     let order = Order {
@@ -212,6 +231,42 @@ async fn revoke<K: Grant>(
     }
     pass.wake = Some(now + TimeDelta::seconds(5));
     Ok(Some(pass))
+}
+
+/// Whether an object takes over the access of another one with the same key. Asked of the API server itself: two objects that
+/// are deleted together must not leave the access to each other.
+async fn inherits<K: Grant>(
+    reconciler: &Reconciler<K>,
+    heir: &Claim,
+) -> Result<bool, ReconcileError> {
+    let api: Api<DeserializeGuard<K>> =
+        Api::namespaced(reconciler.context.client.clone(), &heir.object.namespace);
+    let found = api.get_opt(&heir.object.name).await?;
+    Ok(found
+        .filter(|guard| guard.meta().deletion_timestamp.is_none())
+        .and_then(|guard| guard.0.ok())
+        .is_some_and(|grant| {
+            grant.uid().as_ref() == Some(&heir.uid)
+                && grant.terms().management_policy == ManagementPolicy::Manage
+        }))
+}
+
+/// Whether the removal was refused because its principal or group was deleted. Entra lists the grants of deleted objects for
+/// days and takes no removal of them; the directory says that nobody holds the access any more.
+async fn is_gone(record: &Record, place: &Place) -> bool {
+    let unknown = record.last.as_ref().is_some_and(|sent| {
+        sent.action.is_removal() && sent.outcome == Outcome::Refused(Refusal::NotReplicated)
+    });
+    if !unknown {
+        return false;
+    }
+    let directory = &place.tenant.directory;
+    let (principal, group) = tokio::join!(
+        directory.object(place.resolved.principal_id.as_str()),
+        directory.object(place.resolved.group_id.as_str()),
+    );
+    // Not knowing is no proof: the removal is tried again then.
+    matches!(principal, Ok(None)) || matches!(group, Ok(None))
 }
 
 /// Why the access is to be left behind, if it is.

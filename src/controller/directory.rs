@@ -206,7 +206,7 @@ fn as_group(object: DirectoryObject) -> GroupObject {
 /// Answers by question. What was found is believed for [`MEMORY`]; what was not found is asked again each time, because
 /// new objects appear; errors are never kept.
 struct Cache<T> {
-    answers: Mutex<HashMap<String, (DateTime<Utc>, Arc<OnceCell<T>>)>>,
+    answers: Mutex<HashMap<String, Asked<T>>>,
 }
 
 impl<T> Default for Cache<T> {
@@ -246,6 +246,9 @@ impl<T: Clone> Cache<T> {
         }
     }
 }
+
+/// When a question was asked, and the answer to come.
+type Asked<T> = (DateTime<Utc>, Arc<OnceCell<T>>);
 
 enum Miss {
     NotFound,

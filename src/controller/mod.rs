@@ -1,9 +1,9 @@
 //! The effects: Kubernetes and Graph, brought together.
 //!
-//! A pass over one grant reads as a list, in [`reconcile`]: 1 resolve ([`resolve`]), 3 observe ([`snapshots`]), 4 plan
-//! ([`crate::pim::plan`], pure), 5 act ([`act`]), 6 report ([`report`], [`status`]); a deleted one goes through `delete`.
-//! (Step 2 is authority: who may grant what.) Around it: [`tenants`] signs in and resyncs, [`registry`] knows who claims what,
-//! [`wakeups`] when to look again, [`run`] wires it all up.
+//! A pass over one grant reads as a list, in [`reconcile`]: resolve ([`resolve`]), observe ([`snapshots`]), plan
+//! ([`crate::pim::plan`], pure), act ([`act`]), report ([`report`], [`status`]); a deleted one goes through `delete`.
+//! Around it: [`tenants`] signs in and resyncs, [`registry`] knows who claims what, [`wakeups`] when to look again,
+//! [`run`] wires it all up.
 
 pub mod act;
 pub mod clock;
@@ -11,7 +11,9 @@ pub mod context;
 mod delete;
 pub mod directory;
 pub mod events;
+mod flush;
 pub mod grant;
+mod inquiry;
 pub mod metrics;
 pub mod reconcile;
 pub mod registry;

@@ -13,14 +13,14 @@ use uuid::Uuid;
 
 use crate::{
     api::{
-        FINALIZER,
+        FINALIZER, RECONCILE_ANNOTATION,
         conditions::{ConditionType, Reason},
         status::{CreatedVia, GrantStatus, InstanceStatus, ResolvedReferences},
     },
-    graph::{Advice, GraphError, RequestState},
+    graph::{Advice, GraphError},
     pim::{
         desired::{Desired, Mode},
-        observed::{Observation, Outcome, Record, assigned},
+        observed::{Absence, Observation, Outcome, Record, assigned},
         plan::{Decision, Plan, Settled, Wait, plan},
         retry::REPLICATION_DEADLINE,
     },
@@ -31,6 +31,7 @@ use super::{
     context::{Answer, Context, GrantStore, Memory, Remembered, unresolved_since},
     delete,
     grant::{Grant, NaturalKey, ObjectKey, RowKey, Target},
+    inquiry::{Inquiry, follow_up, inquire, note_success},
     registry::Claim,
     report::{self, Report, Subject},
     resolve::{Unresolved, resolve},
@@ -154,6 +155,10 @@ pub async fn reconcile<K: Grant>(
 }
 
 /// What to do about a pass that could not end: look again soon. The API server was told nothing, so nothing is lost.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "kube's controller hands both over"
+)]
 pub fn after_error<K: Grant>(
     guard: Arc<DeserializeGuard<K>>,
     error: &ReconcileError,
@@ -191,17 +196,15 @@ impl<K: Grant> Reconciler<K> {
         }
         let before = self.memory.get(&uid);
         let pass = if grant.meta().deletion_timestamp.is_some() {
-            match delete::pass(self, grant, &before, now).await? {
-                Some(pass) => pass,
-                None => {
-                    self.memory.put(&uid, Remembered::default());
-                    self.context.wakeups.set(&key, None);
-                    for other in self.context.registry.release(&key) {
-                        self.context.wakeups.trigger(&other);
-                    }
-                    return Ok(());
+            let Some(pass) = delete::pass(self, grant, &before, now).await? else {
+                self.memory.forget(&uid);
+                self.context.wakeups.set(&key, None);
+                for other in self.context.registry.release(&key) {
+                    self.context.wakeups.trigger(&other);
                 }
-            }
+                return Ok(());
+            };
+            pass
         } else {
             self.decide(grant, &before, now).await?
         };
@@ -210,7 +213,7 @@ impl<K: Grant> Reconciler<K> {
         self.publish(pass).await
     }
 
-    /// Steps 1 to 5.
+    /// From the object to the status it is to have.
     async fn decide(
         &self,
         grant: &K,
@@ -231,7 +234,7 @@ impl<K: Grant> Reconciler<K> {
                 return Ok(pass.say(&report::invalid(invalid.to_string()), generation, now));
             }
         };
-        // 1. Resolve the tenant, and names to ids.
+        // Resolve: the tenant, and names to ids.
         let tenant = match self
             .context
             .tenants
@@ -281,7 +284,7 @@ impl<K: Grant> Reconciler<K> {
         self.settle(pass, &desired, &place, now).await
     }
 
-    /// Steps 3 to 5: observe, plan, act, until the plan has nothing more to ask.
+    /// Observe, plan, act, until the plan has nothing more to ask.
     async fn settle(
         &self,
         mut pass: Pass<K>,
@@ -292,22 +295,22 @@ impl<K: Grant> Reconciler<K> {
         let generation = pass.grant.meta().generation.unwrap_or_default();
         let mut record = record(&pass.status, generation);
         if let Some(later) = read_back_later(place, &record, now) {
-            // The answer is written together with what is read then.
-            pass.status = pass.grant.status().cloned().unwrap_or_default();
-            pass.wake = Some(later);
-            return Ok(pass);
+            return Ok(pass.put_off(later));
         }
         let mut freshness = pass
             .remembered
             .reread_from
             .filter(|from| *from <= now)
             .map_or(Freshness::OwnWrites, Freshness::Since);
+        if nudged(self, &mut record, &pass.grant) {
+            freshness = Freshness::Since(now);
+        }
         let mut instance = None;
         // Each round either ends the pass or learns something that the next one needs; a plan asks at most this often.
         for _ in 0..6 {
             self.refresh_request(&mut pass, place, &mut record, now)
                 .await;
-            // 3. Observe.
+            // Observe.
             let view = match place
                 .tenant
                 .snapshots
@@ -317,27 +320,31 @@ impl<K: Grant> Reconciler<K> {
                 Ok(view) => view,
                 Err(error) => return Ok(pass.fail(&error, generation, now)),
             };
+            // A read may have waited for its turn: what it shows is judged by the time it is known.
+            let now = whole_seconds(self.context.clock.now());
             let rows = view.rows(&place.row);
             let observation = Observation::Rows {
                 rows,
-                absence: view.absence(&place.row),
+                absence: absence(&view, place, &record),
                 instance,
             };
-            // 4. Plan.
+            // Plan.
             let Plan {
                 decision,
                 anchor,
                 wake,
             } = plan(desired, &record, &observation, now);
             match decision {
-                Decision::Inquire => match inquire(&mut pass.status, place, K::SCHEDULES).await {
-                    Ok(outcome) => {
-                        if let Some(last) = &mut record.last {
-                            last.outcome = outcome;
+                Decision::Inquire => {
+                    match inquire(&mut pass.status, place, K::SCHEDULES, now).await {
+                        Ok(Inquiry::Found) => record = self::record(&pass.status, generation),
+                        Ok(Inquiry::NeverSent) => record.learn(Outcome::NeverSent),
+                        Ok(Inquiry::AskAgain(later)) => {
+                            return Ok(pass.ask_again(later, generation, now));
                         }
+                        Err(error) => return Ok(pass.fail(&error, generation, now)),
                     }
-                    Err(error) => return Ok(pass.fail(&error, generation, now)),
-                },
+                }
                 Decision::ReadInstances => {
                     let since = now - TimeDelta::seconds(5);
                     let read = place.tenant.snapshots.in_force(
@@ -354,7 +361,7 @@ impl<K: Grant> Reconciler<K> {
                 Decision::Send(..) if view.read_at < now - FRESH_FOR_WRITE => {
                     freshness = Freshness::Since(now - FRESH_FOR_WRITE);
                 }
-                // 5. Act.
+                // Act.
                 Decision::Send(change, why) => {
                     let order = Order {
                         change: &change,
@@ -467,7 +474,14 @@ impl<K: Grant> Reconciler<K> {
         );
         if adopted && mode == Mode::Manage {
             pass.grant = hold(&self.context, &pass.grant).await?;
-            pass.status.created_via = Some(CreatedVia::Adopted);
+        }
+        if mode == Mode::Manage && !matches!(settled, Settled::Expired { .. }) {
+            let via = if adopted {
+                CreatedVia::Adopted
+            } else {
+                CreatedVia::Operator
+            };
+            pass.status.created_via.get_or_insert(via);
         }
         if let Some(anchor) = anchor {
             let mut schedule = schedule_status(
@@ -477,7 +491,7 @@ impl<K: Grant> Reconciler<K> {
             );
             match (settled, assigned(view.rows(&place.row))) {
                 (Settled::Expired { .. }, _) => {
-                    schedule.id = None;
+                    // The id stays: it says that this window was granted once, should the clock ever be set back.
                     schedule.status = None;
                     pass.status.instance = None;
                 }
@@ -533,27 +547,10 @@ impl<K: Grant> Reconciler<K> {
             return;
         }
         // A failure to ask leaves the request in progress; the next poll asks again.
-        if let Ok(found) = place.tenant.client.group_request(K::SCHEDULES, &id).await
-            && let Some(last) = &mut pass.status.last_request
+        if follow_up(&mut pass.status, place, K::SCHEDULES, &id, now)
+            .await
+            .is_ok()
         {
-            match found {
-                Some(request) => {
-                    let failed = request.state() == RequestState::Failed;
-                    if request.state() == RequestState::Succeeded
-                        && let (Some(schedule), Some(id)) =
-                            (&mut pass.status.schedule, request.target_schedule_id)
-                    {
-                        schedule.id = Some(id);
-                    }
-                    last.status = Some(request.status);
-                    if failed {
-                        last.failures = Some(last.failures.unwrap_or_default().saturating_add(1));
-                        last.failing_since = last.failing_since.or(Some(now));
-                    }
-                }
-                // Entra has forgotten it, so it is long over; the lists say how it ended.
-                None => last.status = Some("Provisioned".to_owned()),
-            }
             *record = self::record(
                 &pass.status,
                 pass.grant.meta().generation.unwrap_or_default(),
@@ -581,6 +578,11 @@ impl<K: Grant> Reconciler<K> {
             // Dropped only when the process ends.
             let _ = self.store.wait_until_ready().await;
             for guard in self.store.state() {
+                // A nudge from before the start was heard then, or by the start itself.
+                if let Some(value) = guard.annotations().get(RECONCILE_ANNOTATION) {
+                    self.memory
+                        .is_new_nudge(&guard.uid().unwrap_or_default(), value);
+                }
                 if let Ok(grant) = &guard.0
                     && let Some(resolved) =
                         grant.status().and_then(|status| status.resolved.clone())
@@ -605,7 +607,7 @@ impl<K: Grant> Reconciler<K> {
         self.primed.get_or_init(enter_all).await;
     }
 
-    /// Step 6: writes the status if it changed, and says so where people look.
+    /// Report: writes the status if it changed, and says so where people look.
     async fn publish(&self, pass: Pass<K>) -> Result<(), ReconcileError> {
         let Pass { grant, status, .. } = pass;
         let key = ObjectKey::of(K::KIND, &grant);
@@ -658,6 +660,26 @@ impl<K: Grant> Pass<K> {
         self
     }
 
+    /// Leaves the status as it is until a read-back: what Graph answered is written together with what is read then.
+    pub(super) fn put_off(mut self, until: DateTime<Utc>) -> Self {
+        self.status = self.grant.status().cloned().unwrap_or_default();
+        self.wake = Some(until);
+        self
+    }
+
+    /// It is not known yet whether the last request was carried out.
+    pub(super) fn ask_again(
+        mut self,
+        later: DateTime<Utc>,
+        generation: i64,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let report = report::unknown_outcome(self.status.last_request.as_ref());
+        self.wake = Some(later);
+        self.remembered.reread_from = Some(later);
+        self.say(&report, generation, now)
+    }
+
     /// Reports a call that failed, and looks again with growing delays.
     pub(super) fn fail(mut self, error: &GraphError, generation: i64, now: DateTime<Utc>) -> Self {
         let failures = self.remembered.failures.saturating_add(1);
@@ -680,8 +702,8 @@ pub(super) fn status_with_answer<K: Grant>(grant: &K, answer: Option<&Answer>) -
         && last.client_request_id == answer.last_request.client_request_id
     {
         *last = answer.last_request.clone();
-        if let (Some(id), Some(schedule)) = (&answer.schedule_id, &mut status.schedule) {
-            schedule.id = Some(id.clone());
+        if let Some(id) = &answer.schedule_id {
+            note_success(&mut status, id.clone());
         }
     }
     status
@@ -740,51 +762,28 @@ pub(super) fn read_back_later(
     (awaited && stale && now < quiet && now < sent.at + READ_BACK_LATEST).then_some(quiet)
 }
 
-/// Looks for our own request among those of the principal: by the id that its justification carries.
-pub(super) async fn inquire(
-    status: &mut GrantStatus,
-    place: &Place,
-    schedules: crate::graph::ScheduleKind,
-) -> Result<Outcome, GraphError> {
-    let Some(last) = &mut status.last_request else {
-        return Ok(Outcome::NeverSent);
-    };
-    let (group, principal) = (
-        place.resolved.group_id.as_str(),
-        place.resolved.principal_id.as_str(),
-    );
-    let requests = place
-        .tenant
-        .client
-        .group_requests(schedules, group, principal)
-        .await?;
-    let mark = format!("request={}", last.client_request_id);
-    let ours = requests.into_iter().find(|request| {
-        request
-            .justification
-            .as_deref()
-            .is_some_and(|text| text.contains(&mark))
+/// Since when reads have not shown the row. Reads from before our own last request prove nothing about it.
+pub(super) fn absence(view: &View, place: &Place, record: &Record) -> Option<Absence> {
+    let absence = view.absence(&place.row)?;
+    let since = record
+        .last
+        .as_ref()
+        .map_or(absence.since, |last| last.at.max(absence.since));
+    (since <= absence.until).then_some(Absence { since, ..absence })
+}
+
+/// Whether a person asked for a look now. What Entra lists is read afresh then, and a refusal is no reason to wait.
+pub(super) fn nudged<K: Grant>(reconciler: &Reconciler<K>, record: &mut Record, grant: &K) -> bool {
+    let asked = grant.annotations().get(RECONCILE_ANNOTATION);
+    let nudged = asked.is_some_and(|value| {
+        reconciler
+            .memory
+            .is_new_nudge(&grant.uid().unwrap_or_default(), value)
     });
-    let Some(request) = ours else {
-        return Ok(Outcome::NeverSent);
-    };
-    let outcome = match request.state() {
-        RequestState::Succeeded => Outcome::Succeeded {
-            id: request.id.clone(),
-        },
-        RequestState::InProgress => Outcome::InProgress {
-            id: request.id.clone(),
-        },
-        RequestState::Failed => Outcome::Failed,
-    };
-    if let (Outcome::Succeeded { .. }, Some(schedule), Some(id)) =
-        (&outcome, &mut status.schedule, request.target_schedule_id)
-    {
-        schedule.id = Some(id);
+    if let (true, Some(last)) = (nudged, &mut record.last) {
+        last.current = false;
     }
-    last.id = Some(request.id);
-    last.status = Some(request.status);
-    Ok(outcome)
+    nudged
 }
 
 fn claim_of<K: Grant>(grant: &K) -> Claim {

@@ -1,4 +1,4 @@
-//! Step 6: from a decision to conditions. Every message is one sentence that says what is, or what to do; none holds
+//! Report: from a decision to conditions. Every message is one sentence that says what is, or what to do; none holds
 //! anything that changes from try to try.
 
 use chrono::{DateTime, Utc};
@@ -233,6 +233,16 @@ pub fn waiting(wait: Wait, last: Option<&LastRequest>) -> Report {
         .differing(),
         Wait::Retry { stalled } => refused(last, stalled),
     }
+}
+
+/// The answer to the last request was lost, and Entra's request list may not show it yet.
+#[must_use]
+pub fn unknown_outcome(last: Option<&LastRequest>) -> Report {
+    let action = last.map_or("the request", |last| last.action.as_str());
+    let message = format!(
+        "the answer to {action} was lost; it is not sent again before Entra's request list has been asked once more"
+    );
+    Report::of(Verdict::no(Reason::PendingProvisioning, message)).differing()
 }
 
 /// Graph refused or failed the last request.

@@ -1,4 +1,4 @@
-//! Step 1: from the names in a manifest to ids. What was resolved once stays pinned in status, whatever is renamed.
+//! Resolve: from the names in a manifest to ids. What was resolved once stays pinned in status, whatever is renamed.
 
 use std::sync::Arc;
 

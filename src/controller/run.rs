@@ -25,12 +25,16 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::api::tenant::EntraTenant;
+use crate::{
+    api::tenant::EntraTenant,
+    graph::{RetryLimits, Timeouts},
+};
 
 use super::{
     clock::Clock,
     context::{Context, Memory, Objects, StoredObjects},
     events::Events,
+    flush::flush,
     grant::{Grant, ObjectKey},
     metrics::Metrics,
     reconcile::{Reconciler, after_error, reconcile},
@@ -56,6 +60,10 @@ pub struct Operator {
     pub watch_tenant: Option<String>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// How long a single answer of Graph is waited for.
+    pub timeouts: Timeouts,
+    /// How far the Graph client tries again by itself before a pass ends with a report.
+    pub retry: RetryLimits,
     /// Where metrics and health are served; none means nowhere.
     pub listener: Option<TcpListener>,
     /// Who takes part in the election of a leader; none means that this process is alone.
@@ -85,6 +93,8 @@ impl Operator {
             watch_namespace,
             watch_tenant,
             clock,
+            timeouts,
+            retry,
             listener,
             identity,
         } = self;
@@ -103,6 +113,8 @@ impl Operator {
             watch_namespace,
             watch_tenant,
             clock,
+            timeouts,
+            retry,
             metrics,
             readiness: readiness.clone(),
             instance,
@@ -118,7 +130,7 @@ impl Operator {
                 let election = LeaderElection::new(client, &namespace, "pim-operator", &identity);
                 let led = tokio::select! {
                     led = election.with_lease(controllers(parts, stop.clone())) => led,
-                    () = stop_while_standing_by(&stop, &readiness) => Some(()),
+                    () = stop_while_standing_by(&stop) => Some(()),
                 };
                 election.release().await;
                 led.ok_or(RunError::LeaseLost)
@@ -134,7 +146,7 @@ impl Operator {
 }
 
 /// Ends a standby that is told to stop. A leader ends by itself, once its passes are finished.
-async fn stop_while_standing_by(stop: &CancellationToken, _: &Readiness) {
+async fn stop_while_standing_by(stop: &CancellationToken) {
     stop.cancelled().await;
     // Longer than any pass: a leader's own end comes first.
     tokio::time::sleep(std::time::Duration::from_secs(25)).await;
@@ -146,6 +158,8 @@ struct Parts {
     watch_namespace: Option<String>,
     watch_tenant: Option<String>,
     clock: Arc<dyn Clock>,
+    timeouts: Timeouts,
+    retry: RetryLimits,
     metrics: Arc<Metrics>,
     readiness: Readiness,
     instance: Option<String>,
@@ -158,6 +172,8 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         watch_namespace,
         watch_tenant,
         clock,
+        timeouts,
+        retry,
         metrics,
         readiness,
         instance,
@@ -176,6 +192,8 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         client: client.clone(),
         namespace,
         clock,
+        timeouts,
+        retry,
         tenants: Tenants::new(tenant_store.clone()),
         registry: Arc::new(Registry::default()),
         wakeups: Arc::clone(&wakeups),
@@ -295,13 +313,20 @@ fn grant_controller<K: Grant>(
         Some(namespace) => Api::namespaced(context.client.clone(), namespace),
         None => Api::all(context.client.clone()),
     };
-    let gone = Arc::clone(context);
+    let reconciler = Arc::new(Reconciler {
+        context: Arc::clone(context),
+        store: store.clone(),
+        memory: Memory::default(),
+        primed: OnceCell::new(),
+    });
+    let gone = Arc::clone(&reconciler);
     let on_delete = move |guard: &DeserializeGuard<K>| {
         let key = ObjectKey::of(K::KIND, guard);
-        gone.metrics.object(&key, None);
-        gone.wakeups.set(&key, None);
-        for other in gone.registry.release(&key) {
-            gone.wakeups.trigger(&other);
+        gone.memory.forget(&guard.uid().unwrap_or_default());
+        gone.context.metrics.object(&key, None);
+        gone.context.wakeups.set(&key, None);
+        for other in gone.context.registry.release(&key) {
+            gone.context.wakeups.trigger(&other);
         }
     };
     let stream = watch(
@@ -318,18 +343,15 @@ fn grant_controller<K: Grant>(
     );
     let triggers = UnboundedReceiverStream::new(context.wakeups.triggers(K::KIND))
         .map(|key: ObjectKey| key.object_ref());
-    let reconciler = Arc::new(Reconciler {
-        context: Arc::clone(context),
-        store: store.clone(),
-        memory: Memory::default(),
-        primed: OnceCell::new(),
-    });
     let run = Controller::for_stream(stream, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(triggers)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(reconcile, after_error, reconciler);
-    Box::pin(drain(run))
+        .run(reconcile, after_error, Arc::clone(&reconciler));
+    Box::pin(async move {
+        drain(run).await;
+        flush(&reconciler).await;
+    })
 }
 
 /// Watches a kind into its store. The copies in the store are stripped of what nobody here reads: the

@@ -86,8 +86,11 @@ struct Entry {
     /// later; for the other rows it stays good, so that a thousand creations do not cost a thousand reads.
     writes: Mutex<HashMap<RowKey, u64>>,
     view: tokio::sync::Mutex<Option<Arc<View>>>,
-    instances: tokio::sync::Mutex<Option<(DateTime<Utc>, Arc<HashSet<RowKey>>)>>,
+    instances: tokio::sync::Mutex<Option<Instances>>,
 }
+
+/// The keys with an instance in force, and when that was read.
+type Instances = (DateTime<Utc>, HashSet<RowKey>);
 
 impl Entry {
     fn is_covered(&self, row: &RowKey, view: &View) -> bool {
@@ -220,7 +223,7 @@ impl Snapshots {
             .filter_map(|instance| row_key(&instance.principal_id, &instance.access_id))
             .collect();
         let found = keys.contains(key);
-        *current = Some((read_at, Arc::new(keys)));
+        *current = Some((read_at, keys));
         Ok(found)
     }
 

@@ -143,6 +143,7 @@ pub fn record(status: &GrantStatus, generation: i64) -> Record {
     });
     Record {
         anchor,
+        created_via: status.created_via,
         granted: schedule.is_some_and(|schedule| schedule.id.is_some()),
         confirmed: schedule.is_some_and(|schedule| schedule.status.is_some()),
         in_force: status

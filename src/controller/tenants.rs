@@ -29,7 +29,8 @@ use crate::{
         tenant::{ClientSecretCredential, Cloud, EntraTenant, EntraTenantStatus},
     },
     graph::{
-        self, Advice, Credential, GraphClient, GraphConfig, GraphError, Limits, TokenIdentity,
+        self, Advice, Credential, GraphClient, GraphConfig, GraphError, Limits, Priority,
+        TokenIdentity,
     },
 };
 
@@ -48,8 +49,10 @@ pub struct Tenant {
     pub name: String,
     /// The tenant's id.
     pub id: Guid,
-    /// The Graph client.
+    /// The Graph client, for what a person waits for.
     pub client: GraphClient,
+    /// The same for bulk reads, which leave a share of the tenant's limits to the other.
+    background: GraphClient,
     /// Look-ups.
     pub directory: Arc<Directory>,
     /// What Entra lists.
@@ -235,12 +238,19 @@ async fn connect(
         .as_ref()
         .filter(|earlier| earlier.fingerprint == fingerprint)
     {
-        let identity = same.client.identity().await.map_err(sign_in_failure)?;
+        let identity = same
+            .client
+            .identity()
+            .await
+            .map_err(|error| sign_in_failure(&error))?;
         return Ok((Arc::clone(same), identity));
     }
     let config = config(tenant, credential, secret, context)?;
-    let client = GraphClient::new(config).map_err(sign_in_failure)?;
-    let identity = client.identity().await.map_err(sign_in_failure)?;
+    let client = GraphClient::new(config).map_err(|error| sign_in_failure(&error))?;
+    let identity = client
+        .identity()
+        .await
+        .map_err(|error| sign_in_failure(&error))?;
     if Guid::new(&identity.tenant_id) != tenant.spec.tenant_id {
         let message = format!(
             "the sign-in led to tenant {}, not to spec.tenantId {}; check tenantId and the application",
@@ -261,7 +271,8 @@ async fn connect(
         name,
         id: tenant.spec.tenant_id.clone(),
         directory: Directory::new(Arc::clone(&context.clock), client.clone(), foreseen),
-        client,
+        background: client.with_priority(Priority::Background),
+        client: client.with_priority(Priority::Interactive),
         snapshots,
         fingerprint,
         resync_period,
@@ -336,7 +347,7 @@ pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
     let since = context.clock.now();
     let reads = targets
         .iter()
-        .map(|target| tenant.snapshots.refresh(&tenant.client, target, since));
+        .map(|target| tenant.snapshots.refresh(&tenant.background, target, since));
     let mut failed = 0_usize;
     for error in join_all(reads).await.into_iter().filter_map(Result::err) {
         failed += 1;
@@ -351,9 +362,7 @@ pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
 
 /// Spreads resyncs over a tenth of the period, so that tenants and replicas do not march in step.
 fn jittered(period: TimeDelta) -> TimeDelta {
-    let tenth = period.num_milliseconds() / 10;
-    let spread = i64::from(uuid::Uuid::new_v4().as_bytes()[0]) * tenth / 255;
-    period - TimeDelta::milliseconds(spread)
+    period - TimeDelta::milliseconds(rand::random_range(0..=period.num_milliseconds() / 10))
 }
 
 async fn read_secret(
@@ -417,6 +426,8 @@ fn config(
         max_concurrency: usize::try_from(tenant.spec.limits.max_concurrency).unwrap_or(1),
         requests_per_second: tenant.spec.limits.requests_per_second,
     };
+    config.timeouts = context.timeouts;
+    config.retry = context.retry;
     config.metrics = context.metrics.graph_observer(&tenant.name_any());
     Ok(config)
 }
@@ -487,7 +498,7 @@ fn parse_period(text: &str) -> Option<TimeDelta> {
     }
 }
 
-fn sign_in_failure(error: GraphError) -> Failure {
+fn sign_in_failure(error: &GraphError) -> Failure {
     let (reason, passing) = match error.advice() {
         Advice::FixCredential => (Reason::CredentialUnavailable, false),
         Advice::Retry | Advice::RetryAfter(_) | Advice::ReObserve => {

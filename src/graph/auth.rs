@@ -24,6 +24,7 @@ use url::Url;
 use super::{
     config::{Credential, GraphConfig},
     error::{GraphError, SignInError},
+    http::why_no_answer,
     observer::{EndpointClass, GraphObserver, Outcome},
 };
 
@@ -274,9 +275,7 @@ fn sign_in_error(error: &AzureError) -> SignInError {
         if let Some(error) = current.downcast_ref::<AzureError>() {
             match error.kind() {
                 ErrorKind::Io | ErrorKind::Connection => {
-                    return SignInError::unavailable(
-                        "the authority cannot be reached or is in trouble",
-                    );
+                    return SignInError::unavailable(error.to_string());
                 }
                 ErrorKind::HttpResponse { raw_response, .. } => {
                     let body = raw_response
@@ -352,15 +351,18 @@ impl HttpClient for AuthorityTransport {
         for (name, value) in request.headers().iter() {
             outgoing = outgoing.header(name.as_str(), value.as_str());
         }
-        // The errors of reqwest name the address; the kind alone is what matters here.
-        let unreachable = |_| AzureError::with_message(ErrorKind::Io, "no answer");
+        let unreachable = |error: reqwest::Error| {
+            let (reason, detail) = why_no_answer(&error);
+            let text = detail.unwrap_or_else(|| reason.to_string());
+            AzureError::with_message(ErrorKind::Io, text)
+        };
         let answer = outgoing.send().await.map_err(unreachable)?;
         let status = answer.status().as_u16();
         if status == 429 || status >= 500 {
             // Such answers need not be JSON, which the library expects of every error.
             return Err(AzureError::with_message(
                 ErrorKind::Io,
-                "the authority is in trouble",
+                format!("HTTP {status}"),
             ));
         }
         let mut headers = Headers::new();

@@ -230,26 +230,29 @@ async fn send(
     })
 }
 
-/// The error for an exchange without an answer. Takes the innermost cause only: the outer texts contain the address.
 fn no_answer(error: &reqwest::Error, intent: Intent) -> GraphError {
+    let (reason, detail) = why_no_answer(error);
+    GraphError::NoAnswer {
+        reason,
+        detail,
+        write: intent != Intent::Read,
+    }
+}
+
+/// Why there was no answer, and what the system says about a failed connection. The detail is the innermost cause, as
+/// the outer texts contain the address.
+pub(super) fn why_no_answer(error: &reqwest::Error) -> (NoAnswer, Option<String>) {
+    if error.is_timeout() {
+        return (NoAnswer::Timeout, None);
+    }
+    if !error.is_connect() {
+        return (NoAnswer::BrokenOff, None);
+    }
     let mut innermost = error.source();
     while let Some(cause) = innermost.and_then(Error::source) {
         innermost = Some(cause);
     }
-    let reason = if error.is_timeout() {
-        NoAnswer::Timeout
-    } else if error.is_connect() {
-        NoAnswer::Connection
-    } else {
-        NoAnswer::BrokenOff
-    };
-    GraphError::NoAnswer {
-        reason,
-        detail: innermost
-            .filter(|_| reason == NoAnswer::Connection)
-            .map(ToString::to_string),
-        write: intent != Intent::Read,
-    }
+    (NoAnswer::Connection, innermost.map(ToString::to_string))
 }
 
 #[cfg(test)]

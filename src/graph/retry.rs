@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use governor::Jitter;
 use tokio::time::Instant;
 
 use super::{
@@ -68,7 +67,7 @@ impl Retries {
     fn random_delay(&self) -> Duration {
         let doublings = self.attempts.saturating_sub(1).min(16);
         let bound = self.limits.base_delay.saturating_mul(1 << doublings);
-        Jitter::up_to(bound.min(self.limits.max_delay)) + Duration::ZERO
+        rand::random_range(Duration::ZERO..=bound.min(self.limits.max_delay))
     }
 }
 
@@ -124,7 +123,7 @@ mod tests {
             retries(Intent::Write).after(&throttled(1)),
             Some(Duration::ZERO)
         );
-        let unavailable = GraphError::SignIn(SignInError::unavailable("x"));
+        let unavailable = GraphError::SignIn(SignInError::unavailable(String::new()));
         assert!(retries(Intent::Write).after(&unavailable).is_some());
     }
 

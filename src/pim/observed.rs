@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::window::{Declared, TOLERANCE, Window};
+use crate::api::status::CreatedVia;
+
+use super::window::{Declared, End, TOLERANCE, Window};
 
 /// One schedule that Entra lists for the natural key (tenant, target, principal, kind).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +44,8 @@ pub enum Observation<'a> {
     Rows {
         /// The rows of the key.
         rows: &'a [Row],
-        /// Since when, without interruption, complete reads have shown no row of ours, and how many did.
+        /// Since when, without interruption, complete reads have shown no row of ours. Only reads after the last request
+        /// count: an earlier one says nothing about what that did.
         absence: Option<Absence>,
         /// Whether an instance of the grant is in force, if it was asked.
         instance: Option<bool>,
@@ -63,6 +66,9 @@ pub struct Absence {
 pub struct Record {
     /// The window, once it was fixed.
     pub anchor: Option<Anchor>,
+    /// How the grant came under the object's care; none while the operator has neither granted nor adopted anything for it.
+    /// What it never managed, it does not revoke.
+    pub created_via: Option<CreatedVia>,
     /// Whether the anchored window was ever granted: a window that never was is fixed anew at the next attempt.
     pub granted: bool,
     /// Whether Entra has listed the grant since the last request.
@@ -71,6 +77,27 @@ pub struct Record {
     pub in_force: bool,
     /// The last request sent, or about to be.
     pub last: Option<Sent>,
+}
+
+impl Record {
+    /// Takes in what became of the last request.
+    pub fn learn(&mut self, outcome: Outcome) {
+        if let Some(last) = &mut self.last {
+            last.outcome = outcome;
+        }
+    }
+
+    /// Whether an assigned row is the grant that this object manages. After the end of the window only a row that began
+    /// before it is: one that began later was granted anew by somebody else, and a membership made outside PIM,
+    /// which has no start, may have been.
+    #[must_use]
+    pub fn owns(&self, row: &Row, now: DateTime<Utc>) -> bool {
+        let Some(anchor) = self.anchor.filter(|_| self.created_via.is_some()) else {
+            return false;
+        };
+        let end = anchor.window.end;
+        !end.has_passed(now) || (row.created_using.is_some() && End::At(row.window.start) < end)
+    }
 }
 
 /// A declared window and the instants it was fixed to.

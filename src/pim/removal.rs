@@ -7,9 +7,8 @@ use crate::api::terms::DeletionPolicy;
 
 use super::{
     desired::Mode,
-    observed::{Observation, Outcome, Record, assigned},
-    plan::{Change, Decision, POLL, Plan, Wait, Why, ending},
-    retry::LIST_LAG,
+    observed::{Observation, Record, assigned},
+    plan::{Change, Decision, Plan, Wait, Why, ending, gone, on_its_way},
 };
 
 /// What to do about a deleted object.
@@ -46,40 +45,37 @@ pub fn removal(
     if record.anchor.is_none() {
         return Removal::Done(Done::NeverManaged);
     }
+    let on_its_way = on_its_way(record, now);
+    if record.created_via.is_none() && on_its_way.is_none() {
+        return Removal::Done(Done::NeverManaged);
+    }
     if policy == DeletionPolicy::Retain || mode == Mode::Observe {
         return Removal::Done(Done::Retained);
     }
     if mode == Mode::Suspended {
         return Removal::Held;
     }
-    let first = |decision, wake| {
-        Removal::First(Plan {
-            decision,
+    let Observation::Rows { rows, absence, .. } = *observation else {
+        return Removal::First(Plan {
+            decision: Decision::Wait(Wait::Observation),
             anchor: record.anchor,
-            wake,
-        })
+            wake: None,
+        });
     };
-    let Observation::Rows { rows, .. } = *observation else {
-        return first(Decision::Wait(Wait::Observation), None);
-    };
-    let own_request_may_land = record
-        .last
-        .as_ref()
-        .filter(|sent| !sent.action.is_removal());
-    let Some(row) = assigned(rows).filter(|row| !row.has_lapsed(now)) else {
-        // A grant that was asked for and is not listed yet would outlive its object.
-        return match own_request_may_land.map(|sent| (&sent.outcome, sent.at)) {
-            Some((Outcome::Unknown, _)) => first(Decision::Inquire, Some(now + POLL)),
-            Some((Outcome::InProgress { .. }, _)) => {
-                first(Decision::Wait(Wait::Provisioning), Some(now + POLL))
-            }
-            Some((Outcome::Succeeded { .. }, at)) if !record.confirmed && now < at + LIST_LAG => {
-                first(Decision::Wait(Wait::Replication), Some(now + POLL))
-            }
-            _ => Removal::Done(Done::Gone),
-        };
-    };
-    Removal::First(ending(row, record, Why::Deleted, record.anchor, now))
+    let listed = assigned(rows);
+    let live = listed.filter(|row| !row.has_lapsed(now));
+    if let Some(row) = live.filter(|row| record.owns(row, now)) {
+        return Removal::First(ending(row, record, Why::Deleted, record.anchor, now));
+    }
+    // A grant that was asked for and is not listed yet would outlive its object.
+    if let Some(wait) = on_its_way {
+        return Removal::First(wait);
+    }
+    match gone(record, absence, now) {
+        // A row that is listed is no gap in the list: ours has lapsed, or it is somebody else's.
+        Some(wait) if listed.is_none() => Removal::First(wait),
+        _ => Removal::Done(Done::Gone),
+    }
 }
 
 impl Removal {
@@ -93,5 +89,243 @@ impl Removal {
             }) => Some(change),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::{
+        api::status::CreatedVia,
+        pim::{
+            observed::{Absence, Action, Anchor, Outcome, Row, Sent, Standing},
+            window::{Declared, DeclaredEnd, End, Window},
+        },
+    };
+
+    fn now() -> DateTime<Utc> {
+        "2026-12-01T12:00:00Z".parse().expect("an instant")
+    }
+
+    /// A grant that began so many hours from now, eight hours long.
+    fn window(hours: i64) -> Window {
+        let start = now() + TimeDelta::hours(hours);
+        Window {
+            start,
+            end: End::At(start + TimeDelta::hours(8)),
+        }
+    }
+
+    fn row(window: Window) -> Row {
+        Row {
+            id: "schedule".to_owned(),
+            status: "Provisioned".to_owned(),
+            created_using: Some("request".to_owned()),
+            standing: Standing::Assigned,
+            active: false,
+            window,
+        }
+    }
+
+    fn record(window: Window) -> Record {
+        let declared = Declared {
+            start: None,
+            end: DeclaredEnd::After(TimeDelta::hours(8)),
+        };
+        Record {
+            anchor: Some(Anchor { declared, window }),
+            created_via: Some(CreatedVia::Operator),
+            granted: true,
+            confirmed: true,
+            in_force: true,
+            last: None,
+        }
+    }
+
+    fn asked(record: &Record, action: Action, seconds: i64, outcome: Outcome) -> Record {
+        let last = Some(Sent {
+            action,
+            at: now() - TimeDelta::seconds(seconds),
+            outcome,
+            failures: 0,
+            failing_since: None,
+            current: true,
+        });
+        Record {
+            confirmed: false,
+            last,
+            ..record.clone()
+        }
+    }
+
+    fn succeeded() -> Outcome {
+        Outcome::Succeeded {
+            id: "request".to_owned(),
+        }
+    }
+
+    fn decide(record: &Record, rows: &[Row]) -> Removal {
+        let observation = Observation::Rows {
+            rows,
+            absence: None,
+            instance: None,
+        };
+        removal(
+            DeletionPolicy::Revoke,
+            Mode::Manage,
+            record,
+            &observation,
+            now(),
+        )
+    }
+
+    fn waits(removal: &Removal) -> Option<Wait> {
+        match removal {
+            Removal::First(Plan {
+                decision: Decision::Wait(wait),
+                ..
+            }) => Some(*wait),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_grant_in_force_is_removed_and_a_scheduled_one_cancelled() {
+        let removal = decide(&record(window(-1)), &[row(window(-1))]);
+        assert_eq!(removal.change(), Some(&Change::Remove));
+        let removal = decide(&record(window(1)), &[row(window(1))]);
+        let request_id = "request".to_owned();
+        assert_eq!(removal.change(), Some(&Change::Cancel { request_id }));
+    }
+
+    #[test]
+    fn the_object_goes_once_the_removed_grant_is_no_longer_listed() {
+        let removed = asked(&record(window(-1)), Action::AdminRemove, 5, succeeded());
+        let listed = decide(&removed, &[row(window(-1))]);
+        assert_eq!(waits(&listed), Some(Wait::Replication));
+        assert_eq!(decide(&removed, &[]), Removal::Done(Done::Gone));
+    }
+
+    #[test]
+    fn a_grant_that_somebody_else_removed_counts_once_two_reads_agree() {
+        let record = record(window(-1));
+        assert_eq!(waits(&decide(&record, &[])), Some(Wait::AbsenceProof));
+        let absence = Some(Absence {
+            since: now() - TimeDelta::seconds(15),
+            until: now(),
+        });
+        let observation = Observation::Rows {
+            rows: &[],
+            absence,
+            instance: None,
+        };
+        let removal = removal(
+            DeletionPolicy::Revoke,
+            Mode::Manage,
+            &record,
+            &observation,
+            now(),
+        );
+        assert_eq!(removal, Removal::Done(Done::Gone));
+    }
+
+    #[test]
+    fn a_grant_that_was_just_asked_for_is_awaited_before_the_object_goes() {
+        let ask = |outcome| asked(&record(window(0)), Action::AdminAssign, 5, outcome);
+        assert_eq!(
+            waits(&decide(&ask(succeeded()), &[])),
+            Some(Wait::Replication)
+        );
+        let id = "request".to_owned();
+        let working = Outcome::InProgress { id };
+        assert_eq!(waits(&decide(&ask(working), &[])), Some(Wait::Provisioning));
+        let never_answered = Record {
+            created_via: None,
+            granted: false,
+            ..ask(Outcome::Unknown)
+        };
+        assert!(matches!(
+            decide(&never_answered, &[]),
+            Removal::First(Plan {
+                decision: Decision::Inquire,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn what_was_never_granted_or_adopted_is_not_revoked() {
+        let record = Record {
+            created_via: None,
+            granted: false,
+            ..record(window(-1))
+        };
+        let removal = decide(&record, &[row(window(-1))]);
+        assert_eq!(removal, Removal::Done(Done::NeverManaged));
+        let removal = decide(&Record::default(), &[row(window(-1))]);
+        assert_eq!(removal, Removal::Done(Done::NeverManaged));
+    }
+
+    #[test]
+    fn access_granted_anew_after_the_window_stays() {
+        let removal = decide(&record(window(-9)), &[row(window(0))]);
+        assert_eq!(removal, Removal::Done(Done::Gone));
+        let outlived = Window {
+            end: End::Never,
+            ..window(-9)
+        };
+        let removal = decide(&record(window(-9)), &[row(outlived)]);
+        assert_eq!(removal.change(), Some(&Change::Remove));
+    }
+
+    #[test]
+    fn a_lapsed_grant_lets_its_object_go_even_where_its_row_lingers() {
+        for rows in [vec![], vec![row(window(-9))]] {
+            assert_eq!(
+                decide(&record(window(-9)), &rows),
+                Removal::Done(Done::Gone)
+            );
+        }
+    }
+
+    #[test]
+    fn retain_and_observe_leave_the_access_and_suspend_holds_the_object() {
+        let rows = [row(window(-1))];
+        let observation = Observation::Rows {
+            rows: &rows,
+            absence: None,
+            instance: None,
+        };
+        let record = record(window(-1));
+        for (policy, mode, expected) in [
+            (
+                DeletionPolicy::Retain,
+                Mode::Manage,
+                Removal::Done(Done::Retained),
+            ),
+            (
+                DeletionPolicy::Revoke,
+                Mode::Observe,
+                Removal::Done(Done::Retained),
+            ),
+            (DeletionPolicy::Revoke, Mode::Suspended, Removal::Held),
+        ] {
+            let removal = removal(policy, mode, &record, &observation, now());
+            assert_eq!(removal, expected);
+        }
+    }
+
+    #[test]
+    fn a_failed_read_holds_the_object() {
+        let removal = removal(
+            DeletionPolicy::Revoke,
+            Mode::Manage,
+            &record(window(-1)),
+            &Observation::Unknown,
+            now(),
+        );
+        assert_eq!(waits(&removal), Some(Wait::Observation));
     }
 }

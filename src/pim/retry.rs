@@ -48,31 +48,126 @@ pub fn retry(sent: &Sent) -> Option<Retry> {
     let young = sent
         .failing_since
         .is_none_or(|since| sent.at - since < REPLICATION_DEADLINE);
-    match &sent.outcome {
+    let refusal = match sent.outcome {
+        // A new group or principal shows up as either; after a while it is a fault like any other.
+        Outcome::Failed => Refusal::NotReplicated,
+        Outcome::Refused(refusal) => refusal,
         Outcome::Unknown
         | Outcome::NeverSent
         | Outcome::InProgress { .. }
-        | Outcome::Succeeded { .. } => None,
-        Outcome::Refused(Refusal::MinimumDuration) => Some(Retry {
+        | Outcome::Succeeded { .. } => return None,
+    };
+    Some(match refusal {
+        // Another request is tried at once: a removal instead of the cancellation.
+        Refusal::NotCancellable => return None,
+        Refusal::MinimumDuration => Retry {
             at: sent.at + MINIMUM,
             stalled: false,
-        }),
-        Outcome::Refused(Refusal::NotCancellable) => None,
-        Outcome::Refused(Refusal::Exists | Refusal::DoesNotExist) => {
-            Some(backoff(TimeDelta::seconds(10), TimeDelta::minutes(5)))
+        },
+        Refusal::Exists | Refusal::DoesNotExist => {
+            backoff(TimeDelta::seconds(10), TimeDelta::minutes(5))
         }
-        Outcome::Refused(Refusal::Pending) => {
-            Some(backoff(TimeDelta::seconds(30), TimeDelta::minutes(15)))
+        Refusal::Pending => backoff(TimeDelta::seconds(30), TimeDelta::minutes(15)),
+        Refusal::NotReplicated if young => backoff(TimeDelta::seconds(4), TimeDelta::minutes(2)),
+        Refusal::NotReplicated | Refusal::Policy | Refusal::Permission => stalled,
+        Refusal::Other => Retry {
+            stalled: sent.failures >= 5,
+            ..backoff(TimeDelta::seconds(30), TimeDelta::minutes(30))
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pim::observed::Action;
+
+    fn sent(outcome: Outcome, failures: u32, failing_for: TimeDelta) -> Sent {
+        let at = DateTime::UNIX_EPOCH;
+        Sent {
+            action: Action::AdminAssign,
+            at,
+            outcome,
+            failures,
+            failing_since: Some(at - failing_for),
+            current: true,
         }
-        Outcome::Refused(Refusal::Policy | Refusal::Permission) => Some(stalled),
-        Outcome::Refused(Refusal::NotReplicated) | Outcome::Failed if young => {
-            Some(backoff(TimeDelta::seconds(4), TimeDelta::minutes(2)))
+    }
+
+    /// After how many seconds, and whether stalled.
+    fn after(outcome: Outcome, failures: u32, failing_for: TimeDelta) -> Option<(i64, bool)> {
+        let sent = sent(outcome, failures, failing_for);
+        retry(&sent).map(|retry| ((retry.at - sent.at).num_seconds(), retry.stalled))
+    }
+
+    #[test]
+    fn each_refusal_has_its_own_patience() {
+        let young = TimeDelta::zero();
+        for (refusal, first, fourth, fortieth) in [
+            (Refusal::Exists, 10, 80, 300),
+            (Refusal::DoesNotExist, 10, 80, 300),
+            (Refusal::Pending, 30, 240, 900),
+            (Refusal::NotReplicated, 4, 32, 120),
+            (Refusal::MinimumDuration, 300, 300, 300),
+        ] {
+            for (failures, seconds) in [(1, first), (4, fourth), (40, fortieth)] {
+                let retry = after(Outcome::Refused(refusal), failures, young);
+                assert_eq!(
+                    retry,
+                    Some((seconds, false)),
+                    "{refusal:?}, failure {failures}"
+                );
+            }
         }
-        Outcome::Refused(Refusal::NotReplicated) | Outcome::Failed => Some(stalled),
-        Outcome::Refused(Refusal::Other) => {
-            let mut retry = backoff(TimeDelta::seconds(30), TimeDelta::minutes(30));
-            retry.stalled = sent.failures >= 5;
-            Some(retry)
+    }
+
+    #[test]
+    fn what_only_a_person_can_mend_stalls_and_is_looked_at_hourly() {
+        for refusal in [Refusal::Policy, Refusal::Permission] {
+            let retry = after(Outcome::Refused(refusal), 1, TimeDelta::zero());
+            assert_eq!(retry, Some((3_600, true)));
+        }
+    }
+
+    #[test]
+    fn a_principal_unknown_for_half_an_hour_is_a_fault() {
+        for outcome in [Outcome::Refused(Refusal::NotReplicated), Outcome::Failed] {
+            let young = REPLICATION_DEADLINE - TimeDelta::seconds(1);
+            assert_eq!(after(outcome.clone(), 9, young), Some((120, false)));
+            assert_eq!(after(outcome, 9, REPLICATION_DEADLINE), Some((3_600, true)));
+        }
+    }
+
+    #[test]
+    fn an_unknown_refusal_is_called_stalled_at_the_fifth_time_and_still_repeated() {
+        let other = || Outcome::Refused(Refusal::Other);
+        assert_eq!(after(other(), 4, TimeDelta::zero()), Some((240, false)));
+        assert_eq!(after(other(), 5, TimeDelta::zero()), Some((480, true)));
+        assert_eq!(after(other(), 50, TimeDelta::zero()), Some((1_800, true)));
+    }
+
+    #[test]
+    fn an_edit_clears_every_wait_but_entras_five_minutes() {
+        let edited = |refusal| Sent {
+            current: false,
+            ..sent(Outcome::Refused(refusal), 3, TimeDelta::hours(1))
+        };
+        assert_eq!(retry(&edited(Refusal::Policy)), None);
+        assert_eq!(retry(&edited(Refusal::Other)), None);
+        assert!(retry(&edited(Refusal::MinimumDuration)).is_some());
+    }
+
+    #[test]
+    fn what_did_not_fail_is_not_retried() {
+        let id = || "request".to_owned();
+        for outcome in [
+            Outcome::Unknown,
+            Outcome::NeverSent,
+            Outcome::InProgress { id: id() },
+            Outcome::Succeeded { id: id() },
+            Outcome::Refused(Refusal::NotCancellable),
+        ] {
+            assert_eq!(after(outcome, 1, TimeDelta::zero()), None);
         }
     }
 }

@@ -58,9 +58,13 @@ fn full_status() -> GrantStatus {
             action: "adminAssign".to_owned(),
             client_request_id: REQUEST_ID.to_owned(),
             time: instant,
+            generation: 1,
             id: Some(REQUEST_ID.to_owned()),
             status: Some("PendingApprovalProvisioning".to_owned()),
             error: Some("RoleAssignmentRequestPolicyValidationFailed".to_owned()),
+            message: Some("the policy refuses it".to_owned()),
+            failures: Some(2),
+            failing_since: Some(instant),
         }),
         created_via: Some(CreatedVia::Adopted),
     }

@@ -5,3 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
 mod life;
+mod policy;
+mod references;
+mod requests;
+mod support;
+mod windows;

@@ -28,7 +28,7 @@ fn perform(
         Operation::AddUser(seed) => Ok(world.directory.add(seed.id, (&seed).into(), now, true)),
         Operation::AddGroup(seed) => Ok(world.add_group(&seed, now, true)),
         Operation::AddServicePrincipal(seed) => Ok(world.add_service_principal(&seed, now, true)),
-        Operation::AddApplication(seed) => Ok(world.add_application(seed, now, true)),
+        Operation::AddApplication(seed) => Ok(world.add_application(*seed, now, true)),
         Operation::AlterUser {
             user,
             display_name,
@@ -100,6 +100,17 @@ fn perform(
             }
             Ok(id)
         }
+        operation => settings(world, operation, now),
+    }
+}
+
+/// Policies, approvals, applications and the simulator's own behaviour.
+fn settings(
+    world: &mut World,
+    operation: Operation,
+    now: DateTime<Utc>,
+) -> Result<Uuid, AdminError> {
+    match operation {
         Operation::SetPolicy {
             group,
             access_id,
@@ -123,7 +134,7 @@ fn perform(
             client_id,
             app_roles,
         } => application(world, &client_id, |application| {
-            application.app_roles = app_roles
+            application.app_roles = app_roles;
         }),
         Operation::RotateSecret { client_id, secret } => {
             application(world, &client_id, |application| {
@@ -207,7 +218,7 @@ fn grant(world: &mut World, operation: Operation, now: DateTime<Utc>) -> Result<
         grant.window,
         grant.justification,
     );
-    Ok(world.create(grant.kind, input, &actor, now)?.id)
+    Ok(world.create(grant.kind, &input, &actor, now)?.id)
 }
 
 fn bare(kind: Kind, group: String, principal: String, access_id: Access) -> Grant {

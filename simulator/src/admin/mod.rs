@@ -52,7 +52,7 @@ impl Admin {
     /// # Errors
     /// See [`apply`](Self::apply).
     pub fn add_group(&self, group: GroupSeed) -> Result<String, AdminError> {
-        self.apply(Operation::AddGroup(group))
+        self.apply(Operation::AddGroup(Box::new(group)))
     }
 
     /// Adds a service principal.
@@ -68,7 +68,7 @@ impl Admin {
     /// # Errors
     /// See [`apply`](Self::apply).
     pub fn add_application(&self, seed: ApplicationSeed) -> Result<String, AdminError> {
-        self.apply(Operation::AddApplication(seed))
+        self.apply(Operation::AddApplication(Box::new(seed)))
     }
 
     /// Deletes a user, group or service principal.
@@ -272,7 +272,7 @@ impl Admin {
         self.apply(Operation::SetPolicy {
             group: group.to_owned(),
             access_id: access,
-            policy,
+            policy: Box::new(policy),
         })
     }
 

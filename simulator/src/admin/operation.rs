@@ -31,7 +31,7 @@ pub enum Operation {
         account_enabled: Option<bool>,
     },
     /// Adds a group.
-    AddGroup(GroupSeed),
+    AddGroup(Box<GroupSeed>),
     /// Renames a group, or makes it dynamic or synchronised.
     AlterGroup {
         /// Which.
@@ -74,7 +74,7 @@ pub enum Operation {
         access_id: Access,
     },
     /// Adds an application that can sign in.
-    AddApplication(ApplicationSeed),
+    AddApplication(Box<ApplicationSeed>),
     /// Replaces the application permissions; tokens already issued keep theirs.
     SetAppRoles {
         /// Client id.
@@ -105,7 +105,7 @@ pub enum Operation {
         #[serde(default)]
         access_id: Access,
         /// What changes.
-        policy: PolicyPatch,
+        policy: Box<PolicyPatch>,
     },
     /// Adds a grant in the portal.
     Assign(Grant),

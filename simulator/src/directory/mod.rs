@@ -14,6 +14,8 @@ use uuid::Uuid;
 
 use crate::estate::{GroupSeed, ServicePrincipalSeed, UserSeed};
 
+// Graph's own names.
+#[allow(clippy::struct_field_names)]
 #[derive(Debug, Clone)]
 pub(crate) struct User {
     pub display_name: String,

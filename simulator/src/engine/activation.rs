@@ -45,6 +45,7 @@ pub(super) fn activate(world: &mut World, case: &Case<'_>) -> Result<Decision, G
             start: Some(window.start),
             makes_schedule: true,
             approval: true,
+            misreported: false,
         });
     }
     Ok(begin(world, case, &window, eligible))
@@ -122,6 +123,7 @@ pub(super) fn ask(world: &World, case: &Case<'_>) -> Result<Decision, GraphError
         start: Some(window.start),
         makes_schedule: false,
         approval: false,
+        misreported: false,
     })
 }
 

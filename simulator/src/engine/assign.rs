@@ -272,5 +272,6 @@ pub(super) fn decision(
         start: Some(window.start),
         makes_schedule: true,
         approval: false,
+        misreported: false,
     }
 }

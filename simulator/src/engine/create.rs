@@ -30,6 +30,8 @@ pub(super) struct Decision {
     /// Whether the request made a schedule that carries its id.
     pub makes_schedule: bool,
     pub approval: bool,
+    /// Done and recorded, and answered as an error all the same.
+    pub misreported: bool,
 }
 
 impl World {
@@ -38,22 +40,22 @@ impl World {
     pub fn create(
         &mut self,
         kind: Kind,
-        input: Input,
+        input: &Input,
         actor: &Actor,
         now: DateTime<Utc>,
     ) -> Result<Request, GraphError> {
-        self.pim.begin_write();
+        let before = self.pim.latest();
         self.settle(&[input.group], now);
         let case = Case {
             kind,
-            input: &input,
+            input,
             actor,
             id: Uuid::new_v4(),
             now,
         };
         check_caller(self, &case)?;
-        let readiness = prerequisites::check_group(self, &input)?;
-        prerequisites::check_principal(self, kind, &input, now)?;
+        let readiness = prerequisites::check_group(self, input)?;
+        prerequisites::check_principal(self, kind, input, now)?;
         let waits = !input.action.is_removal()
             && self
                 .pim
@@ -68,6 +70,7 @@ impl World {
                 start: None,
                 makes_schedule: false,
                 approval: false,
+                misreported: false,
             },
             (_, Action::AdminAssign) => assign::assign(self, &case)?,
             (_, Action::AdminUpdate) => assign::update(self, &case)?,
@@ -78,7 +81,14 @@ impl World {
             (_, Action::SelfDeactivate) => activation::deactivate(self, &case)?,
             (_, Action::SelfExtend | Action::SelfRenew) => activation::ask(self, &case)?,
         };
-        Ok(self.record(&case, &decision))
+        let request = self.record(&case, &decision);
+        if !input.validation_only {
+            self.pim.wrote_after(before);
+        }
+        if decision.misreported {
+            return Err(overlap::does_not_exist(400));
+        }
+        Ok(request)
     }
 
     /// Stores the request, unless it was only to be validated.

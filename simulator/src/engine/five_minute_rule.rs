@@ -15,7 +15,7 @@ use crate::error::GraphError;
 use crate::types::{Access, Kind};
 
 /// The shortest window.
-const SHORTEST: Duration = Duration::from_secs(300);
+const SHORTEST: Duration = Duration::from_mins(5);
 
 /// Refuses a change while an active row of the same principal and relationship is too young.
 /// Memberships made outside PIM have no start and do not block.

@@ -187,7 +187,7 @@ impl World {
         let row = seen.row;
         match path {
             "id" if set == RowSet::Instances => text(row.instance_id()),
-            "id" => text(row.id()),
+            "id" | "assignmentScheduleId" | "eligibilityScheduleId" => text(row.id()),
             "groupId" | "group/id" => text(row.group.to_string()),
             "principalId" | "principal/id" => text(seen.principal.to_string()),
             "accessId" => Operand::Text(row.access.as_str().into()),
@@ -199,7 +199,6 @@ impl World {
             "createdUsing" => row
                 .created_using
                 .map_or(Operand::Null, |id| text(id.to_string())),
-            "assignmentScheduleId" | "eligibilityScheduleId" => text(row.id()),
             _ => self.principal_value(seen.principal, path),
         }
     }

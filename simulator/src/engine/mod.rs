@@ -12,7 +12,8 @@
 //! | [`assign`], [`remove`], [`activation`] | the verbs |
 //! | `five_minute_rule`, `last_owner`, `overlap`, `prerequisites`, `policy` | what refuses them |
 //! | `replication`, `purge` | delays and the end of history |
-//! | [`list`], [`wire`] | the read side |
+//! | [`routes`], [`sets`] | the endpoints |
+//! | [`list`], [`shaping`], [`wire`] | the read side |
 
 mod activation;
 mod approval;
@@ -31,6 +32,8 @@ mod replication;
 pub(crate) mod request;
 pub(crate) mod routes;
 pub(crate) mod row;
+mod sets;
+mod shaping;
 pub(crate) mod store;
 pub(crate) mod wire;
 

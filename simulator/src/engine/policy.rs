@@ -13,8 +13,6 @@ use crate::behaviour::PolicyMessageForm;
 use crate::error::GraphError;
 use crate::types::Kind;
 
-const DAY: u64 = 86_400;
-
 /// What an enablement rule demands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Requirement {
@@ -71,16 +69,16 @@ impl Default for Policy {
         Self {
             eligibility: AdminRules {
                 permanent_allowed: false,
-                maximum_duration: Duration::from_secs(365 * DAY),
+                maximum_duration: Duration::from_hours(365 * 24),
                 require: Vec::new(),
             },
             assignment: AdminRules {
                 permanent_allowed: false,
-                maximum_duration: Duration::from_secs(180 * DAY),
+                maximum_duration: Duration::from_hours(180 * 24),
                 require: vec![Requirement::Justification],
             },
             activation: ActivationRules {
-                maximum_duration: Duration::from_secs(8 * 3600),
+                maximum_duration: Duration::from_hours(8),
                 require: vec![Requirement::Justification],
                 approval_required: false,
                 authentication_context: None,

@@ -11,7 +11,7 @@ use super::request::{Progress, Request};
 use super::row::{Death, Row};
 use crate::behaviour::Behaviour;
 
-const CANCELLED_KEPT: Duration = Duration::from_secs(30 * 86_400);
+const CANCELLED_KEPT: Duration = Duration::from_hours(30 * 24);
 /// How long expired rows can be renewed.
 const RENEWABLE: TimeDelta = TimeDelta::days(30);
 /// How long removed rows are remembered for stale reads.

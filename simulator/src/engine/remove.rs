@@ -37,14 +37,16 @@ pub(super) fn remove(world: &mut World, case: &Case<'_>) -> Result<Decision, Gra
     world.pim.kill(input.group, now, gone, |row| {
         row.concerns(kind, input.principal, input.access) && (only_activated || !row.activated)
     });
-    if kind == Kind::Assignment
-        && !case.actor.is_portal()
-        && world.behaviour.misreported_removals > 0
-    {
-        world.behaviour.misreported_removals -= 1;
-        return Err(overlap::does_not_exist(400));
+    let behaviour = &mut world.behaviour;
+    let misreported =
+        kind == Kind::Assignment && !case.actor.is_portal() && behaviour.misreported_removals > 0;
+    if misreported {
+        behaviour.misreported_removals -= 1;
     }
-    Ok(revoked())
+    Ok(Decision {
+        misreported,
+        ..revoked()
+    })
 }
 
 /// The answer to a removal has neither completion nor schedule.
@@ -55,5 +57,6 @@ pub(super) fn revoked() -> Decision {
         start: None,
         makes_schedule: false,
         approval: false,
+        misreported: false,
     }
 }

@@ -4,123 +4,18 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::input::Input;
-use super::list::{RowSet, Scope};
+use super::list::Scope;
+use super::sets::{BASE, SETS, Set};
+use super::shaping::{Links, bodies, finish, row_by_id, to_value};
 use super::{Actor, approval, create, wire};
 use crate::answer::Answer;
-use crate::behaviour::{GroupExpansion, UnfilteredList};
+use crate::behaviour::UnfilteredList;
 use crate::call::Call;
-use crate::directory;
 use crate::error::GraphError;
-use crate::odata::paging;
 use crate::odata::shape::{self, Collection, Entity};
 use crate::permissions;
 use crate::types::Kind;
 use crate::world::World;
-
-/// The six sets of one service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Set {
-    Rows(Kind, RowSet),
-    Requests(Kind),
-}
-
-const SETS: [(&str, Set); 6] = [
-    (
-        "assignmentSchedules",
-        Set::Rows(Kind::Assignment, RowSet::Schedules),
-    ),
-    (
-        "assignmentScheduleInstances",
-        Set::Rows(Kind::Assignment, RowSet::Instances),
-    ),
-    (
-        "assignmentScheduleRequests",
-        Set::Requests(Kind::Assignment),
-    ),
-    (
-        "eligibilitySchedules",
-        Set::Rows(Kind::Eligibility, RowSet::Schedules),
-    ),
-    (
-        "eligibilityScheduleInstances",
-        Set::Rows(Kind::Eligibility, RowSet::Instances),
-    ),
-    (
-        "eligibilityScheduleRequests",
-        Set::Requests(Kind::Eligibility),
-    ),
-];
-
-const BASE: &str = "identityGovernance/privilegedAccess/group";
-
-impl Set {
-    fn kind(self) -> Kind {
-        match self {
-            Self::Rows(kind, _) | Self::Requests(kind) => kind,
-        }
-    }
-
-    fn type_name(self) -> String {
-        let kind = match self.kind() {
-            Kind::Assignment => "Assignment",
-            Kind::Eligibility => "Eligibility",
-        };
-        let what = match self {
-            Self::Rows(_, RowSet::Schedules) => "Schedule",
-            Self::Rows(_, RowSet::Instances) => "ScheduleInstance",
-            Self::Requests(_) => "ScheduleRequest",
-        };
-        format!("microsoft.graph.privilegedAccessGroup{kind}{what}")
-    }
-
-    fn properties(self) -> &'static [&'static str] {
-        match self {
-            Self::Rows(_, RowSet::Schedules) => &[
-                "id",
-                "scheduleInfo",
-                "createdDateTime",
-                "modifiedDateTime",
-                "createdUsing",
-                "status",
-                "principalId",
-                "accessId",
-                "groupId",
-                "memberType",
-                "assignmentType",
-            ],
-            Self::Rows(_, RowSet::Instances) => &[
-                "id",
-                "startDateTime",
-                "endDateTime",
-                "principalId",
-                "accessId",
-                "groupId",
-                "memberType",
-                "assignmentType",
-                "assignmentScheduleId",
-                "eligibilityScheduleId",
-            ],
-            Self::Requests(_) => &[
-                "id",
-                "status",
-                "createdDateTime",
-                "completedDateTime",
-                "approvalId",
-                "customData",
-                "createdBy",
-                "action",
-                "isValidationOnly",
-                "justification",
-                "scheduleInfo",
-                "ticketInfo",
-                "principalId",
-                "accessId",
-                "groupId",
-                "targetScheduleId",
-            ],
-        }
-    }
-}
 
 /// Serves a call; `rest` is what follows the base path.
 pub(crate) fn serve(world: &mut World, call: &Call, rest: &[&str]) -> Result<Answer, GraphError> {
@@ -168,7 +63,7 @@ fn post(world: &mut World, call: &Call, name: &str, kind: Kind) -> Result<Answer
     if removal_only && !input.action.is_removal() {
         permissions::pim_write(call, kind)?;
     }
-    let request = world.create(kind, input, &call.actor(), call.now)?;
+    let request = world.create(kind, &input, &call.actor(), call.now)?;
     let context = format!(
         "{}/{}/$metadata#{BASE}/{name}/$entity",
         call.base, call.version
@@ -221,121 +116,6 @@ fn page(call: &Call, context: String, value: Vec<Value>, next: Option<u64>) -> A
             value,
         },
     )
-}
-
-/// A page of the items in scope, shaped as the query asks, and where the next one begins.
-fn bodies(
-    world: &mut World,
-    call: &Call,
-    set: Set,
-    scope: Scope,
-    direct_only: bool,
-) -> (Vec<Value>, Option<u64>) {
-    let (query, now) = (&call.query, call.now);
-    let view = world.view(now, call.stale);
-    let filter = query.filter.as_ref();
-    let size = query
-        .top
-        .or(world.behaviour.pim_page_size)
-        .unwrap_or(usize::MAX);
-    let descending = query
-        .order_by
-        .as_ref()
-        .is_some_and(|(_, descending)| *descending);
-    let (items, next): (Vec<(Value, Links)>, _) = match set {
-        Set::Rows(kind, which) => {
-            let mut rows = world.rows(kind, which, scope, filter, view);
-            rows.retain(|seen| !direct_only || seen.member_type() == "direct");
-            let (rows, next) = paging::cut(rows, |seen| seen.row.seq, query.after, false, size);
-            let items = rows.into_iter().map(|seen| {
-                let value = match which {
-                    RowSet::Schedules => to_value(&wire::schedule(seen, now)),
-                    RowSet::Instances => to_value(&wire::instance(seen)),
-                };
-                let using = seen.row.activated_using;
-                (value, Links::of(seen.row.group, seen.principal, using))
-            });
-            (items.collect(), next)
-        }
-        Set::Requests(kind) => {
-            let found = world.requests(kind, scope, filter, view);
-            let (found, next) = paging::cut(found, |r| r.seq, query.after, descending, size);
-            let items = found.into_iter().map(|request| {
-                let value = to_value(&wire::request(request, now, false));
-                let input = &request.input;
-                (
-                    value,
-                    Links::of(input.group, input.principal, request.target),
-                )
-            });
-            (items.collect(), next)
-        }
-    };
-    let shaped = items.into_iter().map(|(mut value, links)| {
-        finish(world, call, set, &mut value, links);
-        value
-    });
-    (shaped.collect(), next)
-}
-
-/// What `$expand` can follow.
-#[derive(Clone, Copy)]
-struct Links {
-    group: Uuid,
-    principal: Uuid,
-    /// Third part of the id of the eligible or target schedule.
-    schedule: Option<Uuid>,
-}
-
-impl Links {
-    fn of(group: Uuid, principal: Uuid, schedule: Option<Uuid>) -> Self {
-        Self {
-            group,
-            principal,
-            schedule,
-        }
-    }
-}
-
-/// `$expand`, then `$select`.
-fn finish(world: &World, call: &Call, set: Set, value: &mut Value, links: Links) {
-    let mut expanded = Vec::new();
-    for expand in &call.query.expand {
-        let mut inner = match expand.name.as_str() {
-            "group" => match world.behaviour.group_expansion {
-                GroupExpansion::Absent => continue,
-                GroupExpansion::Null => Value::Null,
-                GroupExpansion::Filled => directory::routes::expanded(world, links.group),
-            },
-            "principal" => directory::routes::expanded(world, links.principal),
-            _ => linked_schedule(world, call, set, links),
-        };
-        shape::select(&mut inner, expand.select.as_deref(), &[]);
-        expanded.push(expand.name.as_str());
-        if let Value::Object(map) = value {
-            map.insert(expand.name.clone(), inner);
-        }
-    }
-    shape::select(value, call.query.select.as_deref(), &expanded);
-}
-
-/// The schedule behind `activatedUsing` or `targetSchedule`; of an instance, the instance.
-fn linked_schedule(world: &World, call: &Call, set: Set, links: Links) -> Value {
-    let row = links.schedule.and_then(|part| {
-        let rows = &world.pim.group(links.group)?.rows;
-        rows.iter()
-            .find(|row| row.id_part == part && row.kind == Kind::Eligibility)
-    });
-    row.map_or(Value::Null, |row| {
-        let seen = wire::Seen {
-            row,
-            principal: row.principal,
-        };
-        match set {
-            Set::Rows(_, RowSet::Instances) => to_value(&wire::instance(seen)),
-            _ => to_value(&wire::schedule(seen, call.now)),
-        }
-    })
 }
 
 /// Options that these sets do not take.
@@ -487,33 +267,6 @@ fn others_requests(world: &World, call: &Call, set: Set, person: Uuid, on: &str)
     items.into_iter().map(|(_, value)| value).collect()
 }
 
-/// The row with this id, or with this instance id, as a list would show it.
-fn row_by_id(world: &mut World, call: &Call, set: Set, scope: Scope, id: &str) -> Option<Value> {
-    let Set::Rows(kind, which) = set else {
-        return None;
-    };
-    let view = world.view(call.now, call.stale);
-    let (mut value, links) = world
-        .rows(kind, which, scope, None, view)
-        .into_iter()
-        .find(|seen| match which {
-            RowSet::Schedules => seen.row.id() == id,
-            RowSet::Instances => seen.row.instance_id() == id,
-        })
-        .map(|seen| {
-            let value = match which {
-                RowSet::Schedules => to_value(&wire::schedule(seen, call.now)),
-                RowSet::Instances => to_value(&wire::instance(seen)),
-            };
-            (
-                value,
-                Links::of(seen.row.group, seen.principal, seen.row.activated_using),
-            )
-        })?;
-    finish(world, call, set, &mut value, links);
-    Some(value)
-}
-
 /// Approvals can be read by people only; an application is always refused.
 fn approvals(world: &World, call: &Call, rest: &[&str]) -> Result<Answer, GraphError> {
     if !matches!(call.actor(), Actor::Person { .. }) {
@@ -544,8 +297,4 @@ fn approvals(world: &World, call: &Call, rest: &[&str]) -> Result<Answer, GraphE
         map.insert("steps".to_owned(), stages);
     }
     Ok(Answer::json(200, &Entity { context, entity }))
-}
-
-fn to_value(item: &impl serde::Serialize) -> Value {
-    serde_json::to_value(item).unwrap_or_default()
 }

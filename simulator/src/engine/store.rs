@@ -133,6 +133,16 @@ impl Pim {
         self.before_last_write = self.seq;
     }
 
+    /// The sequence number of the latest write.
+    pub fn latest(&self) -> u64 {
+        self.seq
+    }
+
+    /// A write that began after this sequence number is done.
+    pub fn wrote_after(&mut self, seq: u64) {
+        self.before_last_write = seq;
+    }
+
     /// What a stale read may see.
     pub fn stale_limit(&self) -> u64 {
         self.before_last_write

@@ -32,6 +32,8 @@ pub(crate) struct ScheduleInfo {
     expiration: ExpirationPattern,
 }
 
+// Graph's own names.
+#[allow(clippy::struct_field_names)]
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Schedule {

@@ -144,7 +144,7 @@ fn expands(value: &str) -> Result<Vec<Expand>, GraphError> {
             ')' => {
                 depth = depth
                     .checked_sub(1)
-                    .ok_or_else(|| invalid("$expand", value))?
+                    .ok_or_else(|| invalid("$expand", value))?;
             }
             ',' if depth == 0 => {
                 parts.push(String::new());
@@ -176,6 +176,7 @@ fn expands(value: &str) -> Result<Vec<Expand>, GraphError> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

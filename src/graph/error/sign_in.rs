@@ -7,6 +7,8 @@ use std::fmt;
 pub struct SignInError {
     code: Option<String>,
     cause: &'static str,
+    /// What the system says about a failed connection, without addresses.
+    detail: Option<String>,
     transient: bool,
 }
 
@@ -20,15 +22,17 @@ impl SignInError {
         Self {
             code,
             cause,
+            detail: None,
             transient,
         }
     }
 
     /// The authority could not be reached or is in trouble.
-    pub(in crate::graph) fn unavailable(cause: &'static str) -> Self {
+    pub(in crate::graph) fn unavailable(detail: String) -> Self {
         Self {
             code: None,
-            cause,
+            cause: "the authority cannot be reached or is in trouble",
+            detail: Some(detail),
             transient: true,
         }
     }
@@ -38,6 +42,7 @@ impl SignInError {
         Self {
             code: None,
             cause,
+            detail: None,
             transient: false,
         }
     }
@@ -58,7 +63,7 @@ impl SignInError {
 impl fmt::Display for SignInError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sign-in failed: {}", self.cause)?;
-        match &self.code {
+        match self.code.as_ref().or(self.detail.as_ref()) {
             Some(code) => write!(f, " ({code})"),
             None => Ok(()),
         }

@@ -201,6 +201,10 @@ async fn an_authority_that_cannot_be_reached_is_passing_trouble() {
     let client = Arc::new(GraphClient::new(config).unwrap());
     let error = client.group("g1").await.unwrap_err();
     assert_eq!(error.advice(), Advice::Retry);
+    assert_eq!(
+        error.to_string(),
+        "sign-in failed: the authority cannot be reached or is in trouble (Connection refused (os error 111))"
+    );
     assert!(server.calls().is_empty());
 }
 

@@ -25,6 +25,7 @@ use pim_operator::{
         grant::Grant,
         run::{Operator as Controller, RunError},
     },
+    graph::{RetryLimits, Timeouts},
 };
 use pim_simulator::{Estate, Simulator, SimulatorConfig};
 use pim_testbed::ControlPlane;
@@ -39,7 +40,7 @@ pub const CLIENT_ID: &str = "11111111-0000-4000-8000-000000000001";
 /// The tenant of the story estate.
 pub const TENANT_ID: &str = "9f0c2c1e-0000-4000-8000-000000000001";
 /// How long a test waits for a state before it fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a bed is made of.
 pub struct BedOptions {
@@ -142,7 +143,11 @@ impl Bed {
         .map(drop)
     }
 
-    async fn create_tenant(&self, further: serde_json::Value) -> Result<(), kube::Error> {
+    /// Writes the EntraTenant, with further fields of its spec or others in place of the usual ones.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn create_tenant(&self, further: serde_json::Value) -> Result<(), kube::Error> {
         let mut spec = json!({
             "tenantId": TENANT_ID,
             "credential": {"clientSecret": {"clientId": CLIENT_ID, "secretRef": {"name": "entra", "key": "client-secret"}}},
@@ -184,19 +189,28 @@ impl Bed {
     /// Starts an operator that talks to Kubernetes through a client of the test's making.
     #[must_use]
     pub fn start_operator_with(&self, client: Client) -> Operator {
-        let stop = CancellationToken::new();
-        let controller = Controller {
+        Operator::start(self.controller(client))
+    }
+
+    /// An operator that can still be changed before it starts. Its Graph client gives up early, so that a test sees the report
+    /// of a fault without waiting for retries.
+    #[must_use]
+    pub fn controller(&self, client: Client) -> Controller {
+        Controller {
             client,
             namespace: self.namespace.clone(),
             watch_namespace: Some(self.namespace.clone()),
             watch_tenant: Some(self.tenant.clone()),
             clock: Arc::new(SharedClock(self.simulator.clock())),
+            timeouts: Timeouts::default(),
+            retry: RetryLimits {
+                max_attempts: 3,
+                max_elapsed: Duration::from_secs(2),
+                base_delay: Duration::from_millis(20),
+                max_delay: Duration::from_millis(50),
+            },
             listener: None,
             identity: None,
-        };
-        Operator {
-            task: tokio::spawn(controller.run(stop.clone())),
-            stop,
         }
     }
 
@@ -488,6 +502,16 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// Starts an operator in this process.
+    #[must_use]
+    pub fn start(controller: Controller) -> Self {
+        let stop = CancellationToken::new();
+        Self {
+            task: tokio::spawn(controller.run(stop.clone())),
+            stop,
+        }
+    }
+
     /// Asks it to stop, as SIGTERM does, and waits until the passes in hand are finished.
     ///
     /// # Panics

@@ -79,9 +79,9 @@ impl Findings {
             return;
         }
         if let Some(values) = body.get("value").and_then(Value::as_array) {
-            values
-                .iter()
-                .for_each(|value| self.body(value, type_, side));
+            for value in values {
+                self.body(value, type_, side);
+            }
             return;
         }
         let Some(validator) = validator(type_) else {
