@@ -211,6 +211,7 @@ impl Memory {
     pub fn forget(&self, uid: &str) {
         lock(&self.passes).remove(uid);
         lock(&self.nudges).remove(uid);
+        lock(&self.written).remove(uid);
     }
 
     /// Remembers; an empty memory takes no room.

@@ -116,6 +116,9 @@ pub(super) async fn pass<K: Grant>(
             "the principal or the group is gone from Entra, and the access with it".to_owned();
         return release(reconciler, grant, EventType::Normal, "Revoked", note).await;
     }
+    if let Some(later) = read_back_later(&place, &record(&pass.status, generation), now) {
+        return Ok(Some(pass.put_off(later)));
+    }
     revoke(reconciler, pass, &place, now).await
 }
 
@@ -134,12 +137,6 @@ async fn revoke<K: Grant>(
     let mut record = record(&pass.status, generation);
     if nudged(reconciler, &mut record, &pass.grant) {
         freshness = Freshness::Since(reconciler.context.clock.now());
-    }
-    if let Some(later) = read_back_later(place, &record, now) {
-        // The answer is of no interest to anybody once the object is gone.
-        pass.status = pass.grant.status().cloned().unwrap_or_default();
-        pass.wake = Some(later);
-        return Ok(Some(pass));
     }
     for _ in 0..4 {
         let view = match place

@@ -298,10 +298,7 @@ impl<K: Grant> Reconciler<K> {
         let generation = pass.grant.meta().generation.unwrap_or_default();
         let mut record = record(&pass.status, generation);
         if let Some(later) = read_back_later(place, &record, now) {
-            // The answer is written together with what is read then.
-            pass.status = pass.grant.status().cloned().unwrap_or_default();
-            pass.wake = Some(later);
-            return Ok(pass);
+            return Ok(pass.put_off(later));
         }
         let mut freshness = pass
             .remembered
@@ -663,6 +660,13 @@ impl<K: Grant> Pass<K> {
     /// Writes a report into the status.
     pub(super) fn say(mut self, report: &Report, generation: i64, now: DateTime<Utc>) -> Self {
         report.apply(&mut self.status, generation, now);
+        self
+    }
+
+    /// Leaves the status as it is until a read-back: what Graph answered is written together with what is read then.
+    pub(super) fn put_off(mut self, until: DateTime<Utc>) -> Self {
+        self.status = self.grant.status().cloned().unwrap_or_default();
+        self.wake = Some(until);
         self
     }
 

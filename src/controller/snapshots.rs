@@ -91,6 +91,7 @@ struct Entry {
 
 /// The keys with an instance in force, and when that was read.
 type Instances = (DateTime<Utc>, HashSet<RowKey>);
+
 impl Entry {
     fn is_covered(&self, row: &RowKey, view: &View) -> bool {
         lock(&self.writes)

@@ -30,7 +30,7 @@ const LOAD: Load = Load {
 /// How long an answer is held back: longer than the operator lives.
 const HELD_BACK: Duration = Duration::from_secs(50);
 /// How long the operator may take to reach the point, and to converge afterwards.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What is run as the operator.
 #[derive(Clone, Debug)]
@@ -273,7 +273,7 @@ fn count(bed: &Bed) -> Outcome {
     }
 }
 
-/// SplitMix64: evenly scattered numbers from consecutive ones.
+/// `SplitMix64`: evenly scattered numbers from consecutive ones.
 fn scrambled(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

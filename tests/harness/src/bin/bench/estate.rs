@@ -67,7 +67,7 @@ async fn create(bed: &Bed) -> Result<(OperatorProcess, Case), BedError> {
     println!("bench: create_1000");
     let meter = Meter::start(bed)?;
     let operator = start(bed, "create_1000")?;
-    LOAD.until_ready(bed, Duration::from_secs(300)).await?;
+    LOAD.until_ready(bed, Duration::from_mins(5)).await?;
     let converged = meter.elapsed();
     // What follows convergence belongs to its price.
     meter.until_quiet(0).await?;

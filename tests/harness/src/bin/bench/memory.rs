@@ -24,7 +24,7 @@ pub async fn measure() -> Result<Case, BedError> {
     println!("bench: memory_10000");
     let meter = Meter::start(&bed)?;
     let mut operator = start(&bed, "memory_10000")?;
-    LOAD.until_ready(&bed, Duration::from_secs(1200)).await?;
+    LOAD.until_ready(&bed, Duration::from_mins(20)).await?;
     let converged = meter.elapsed();
     meter.until_quiet(0).await?;
     let figures = Figures {

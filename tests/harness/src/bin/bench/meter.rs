@@ -64,7 +64,7 @@ impl<'a> Meter<'a> {
 
     /// Waits until there were that many reads and nothing has happened for a while; returns the time of the last event.
     pub async fn until_quiet(&self, reads: u64) -> Result<Duration, BedError> {
-        const PATIENCE: Duration = Duration::from_secs(120);
+        const PATIENCE: Duration = Duration::from_mins(2);
         // The audit log's length stands for the writes: it is cheap to ask for.
         let state = || -> Result<(u64, u64), BedError> {
             let counts = self.bed.simulator.traffic().counts_since(&self.traffic);
