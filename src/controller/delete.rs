@@ -26,10 +26,8 @@ use super::{
     context::Remembered,
     grant::Grant,
     inquiry::{Inquiry, inquire},
-    reconcile::{
-        Pass, Place, ReconcileError, Reconciler, absence, is_held, nudged, read_back_later,
-        status_with_answer, wait_pass,
-    },
+    pass::{Pass, Place, absence, is_held, nudged, read_back_later, status_with_answer, wait_pass},
+    reconcile::{ReconcileError, Reconciler},
     registry::Claim,
     report,
     snapshots::Freshness,

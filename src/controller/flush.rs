@@ -7,10 +7,7 @@ use tracing::warn;
 use crate::pim::plan::Wait;
 
 use super::{
-    act::write_status,
-    grant::Grant,
-    reconcile::{Reconciler, status_with_answer},
-    report,
+    act::write_status, grant::Grant, pass::status_with_answer, reconcile::Reconciler, report,
     status::whole_seconds,
 };
 

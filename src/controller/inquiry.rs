@@ -10,7 +10,7 @@ use crate::{
     pim::observed::Action,
 };
 
-use super::reconcile::Place;
+use super::pass::Place;
 
 /// How long Entra's request list may lag: before that, a request that is not listed may still have been carried out.
 const REQUEST_LIST_LAG: TimeDelta = TimeDelta::seconds(20);

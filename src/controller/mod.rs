@@ -6,6 +6,7 @@
 //! [`run`] wires it all up.
 
 pub mod act;
+mod claims;
 pub mod clock;
 pub mod context;
 mod delete;
@@ -16,12 +17,16 @@ mod flush;
 pub mod grant;
 mod inquiry;
 pub mod metrics;
+mod pass;
+mod publish;
 pub mod reconcile;
 pub mod registry;
 pub mod report;
 pub mod resolve;
+mod resync;
 pub mod run;
 pub mod serve;
+mod sign_in;
 pub mod snapshots;
 pub mod status;
 pub mod tenants;

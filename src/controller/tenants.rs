@@ -4,41 +4,36 @@
 //! and wait for the first verdict about their tenant: a restart must not report every grant unready for a moment.
 
 use std::{
-    collections::{HashMap, HashSet},
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex},
+    collections::HashMap,
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
 use chrono::TimeDelta;
-use futures::future::join_all;
-use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Api, Client, ResourceExt,
+    Api, ResourceExt,
     runtime::{controller::Action, reflector::Store},
 };
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
-use url::Url;
 
 use crate::{
     api::{
         conditions::{ConditionType, Reason},
         guid::Guid,
-        tenant::{ClientSecretCredential, Cloud, EntraTenant, EntraTenantStatus},
+        tenant::{EntraTenant, EntraTenantStatus},
     },
-    graph::{
-        self, Advice, Credential, GraphClient, GraphConfig, GraphError, Limits, Priority,
-        TokenIdentity,
-    },
+    graph::{GraphClient, Priority, TokenIdentity},
 };
 
 use super::{
     context::Context,
     directory::{Directory, Foreseen},
     first_list::FirstList,
-    grant::{NaturalKey, ObjectKey},
+    grant::NaturalKey,
+    resync::spawn_resync,
+    sign_in::{Failure, config, fingerprint, parse_period, read_secret, sign_in_failure},
     snapshots::Snapshots,
     status::{Verdict, set_condition},
     wakeups::lock,
@@ -53,13 +48,15 @@ pub struct Tenant {
     /// The Graph client, for what a person waits for.
     pub client: GraphClient,
     /// The same for bulk reads, which leave a share of the tenant's limits to the other.
-    background: GraphClient,
+    pub(super) background: GraphClient,
     /// Look-ups.
     pub directory: Arc<Directory>,
     /// What Entra lists.
     pub snapshots: Arc<Snapshots>,
     fingerprint: u64,
-    resync_period: TimeDelta,
+    pub(super) resync_period: TimeDelta,
+    /// Whether people were told that Graph refuses batches here.
+    pub(super) batch_refusal_told: AtomicBool,
     /// Ends the resync of this connection when it is replaced.
     _resync: DropGuard,
 }
@@ -144,6 +141,12 @@ impl Tenants {
         lock(&self.connections).values().filter_map(ready).collect()
     }
 
+    /// The EntraTenant of a name.
+    #[must_use]
+    pub fn object(&self, name: &str) -> Option<Arc<EntraTenant>> {
+        self.store.find(|tenant| tenant.name_any() == name)
+    }
+
     /// Forgets a tenant whose EntraTenant was deleted.
     pub fn forget(&self, name: &str) {
         lock(&self.connections).remove(name);
@@ -208,20 +211,6 @@ pub async fn reconcile(
     Ok(again)
 }
 
-struct Failure {
-    verdict: Verdict,
-    passing: bool,
-}
-
-impl Failure {
-    fn lasting(reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            verdict: Verdict::no(reason, message.into()),
-            passing: false,
-        }
-    }
-}
-
 async fn connect(
     tenant: &EntraTenant,
     context: &Arc<Context>,
@@ -281,6 +270,7 @@ async fn connect(
         snapshots,
         fingerprint,
         resync_period,
+        batch_refusal_told: AtomicBool::new(false),
         _resync: stop.clone().drop_guard(),
     });
     spawn_resync(&connection, context, stop);
@@ -320,212 +310,6 @@ fn new_snapshots(tenant: &Guid, context: &Arc<Context>) -> Arc<Snapshots> {
         },
     );
     Arc::new(Snapshots::new(Arc::clone(&context.clock), on_change))
-}
-
-/// Reads all declared targets again, period by period. Only objects whose rows changed are woken, by the snapshots.
-fn spawn_resync(tenant: &Arc<Tenant>, context: &Arc<Context>, stop: CancellationToken) {
-    // The task must not keep the connection alive that its end depends on.
-    let (weak, context, period) = (
-        Arc::downgrade(tenant),
-        Arc::clone(context),
-        tenant.resync_period,
-    );
-    let task = async move {
-        loop {
-            context
-                .clock
-                .sleep_until(context.clock.now() + jittered(period))
-                .await;
-            let Some(tenant) = weak.upgrade() else { return };
-            resync(&tenant, &context).await;
-        }
-    };
-    tokio::spawn(async move { stop.run_until_cancelled(task).await });
-}
-
-/// One resync: a complete read of every target that an object declares.
-pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
-    context.prune_claims();
-    tenant.directory.forget_old_answers();
-    let targets: HashSet<_> = context.registry.targets(&tenant.id);
-    tenant.snapshots.retain(&targets);
-    let since = context.clock.now();
-    let reads = targets
-        .iter()
-        .map(|target| tenant.snapshots.refresh(&tenant.background, target, since));
-    let mut failed = 0_usize;
-    let mut signed_out = false;
-    for error in join_all(reads).await.into_iter().filter_map(Result::err) {
-        failed += 1;
-        signed_out |= error.advice() == Advice::FixCredential;
-        warn!(tenant = tenant.name, %error, "a target could not be read in this resync");
-    }
-    if signed_out {
-        // The credential ran out or was revoked: the tenant itself has to say so.
-        context.wakeups.trigger(&ObjectKey {
-            kind: KIND,
-            namespace: String::new(),
-            name: tenant.name.clone(),
-        });
-    }
-    if failed == 0 {
-        context
-            .metrics
-            .complete_read(&tenant.name, context.clock.now());
-    }
-}
-
-/// Spreads resyncs over a tenth of the period, so that tenants and replicas do not march in step.
-fn jittered(period: TimeDelta) -> TimeDelta {
-    period - TimeDelta::milliseconds(rand::random_range(0..=period.num_milliseconds() / 10))
-}
-
-async fn read_secret(
-    client: &Client,
-    namespace: &str,
-    credential: &ClientSecretCredential,
-) -> Result<graph::Secret, Failure> {
-    let reference = &credential.secret_ref;
-    let missing = |what: String| Failure::lasting(Reason::CredentialUnavailable, what);
-    let found = Api::<Secret>::namespaced(client.clone(), namespace)
-        .get_opt(&reference.name)
-        .await;
-    let secret = match found {
-        Ok(Some(secret)) => secret,
-        Ok(None) => {
-            return Err(missing(format!(
-                "there is no Secret {} in the operator's namespace {namespace}",
-                reference.name
-            )));
-        }
-        Err(error) => {
-            let message = format!(
-                "the Secret {namespace}/{} could not be read: {error}",
-                reference.name
-            );
-            return Err(Failure {
-                verdict: Verdict::no(Reason::CredentialUnavailable, message),
-                passing: true,
-            });
-        }
-    };
-    let value = secret.data.and_then(|mut data| data.remove(&reference.key));
-    let text = value
-        .and_then(|bytes| String::from_utf8(bytes.0).ok())
-        .map(|text| text.trim().to_owned());
-    match text {
-        Some(text) if !text.is_empty() => Ok(graph::Secret::new(text)),
-        _ => Err(missing(format!(
-            "the Secret {namespace}/{} has no text under the key {}",
-            reference.name, reference.key
-        ))),
-    }
-}
-
-fn config(
-    tenant: &EntraTenant,
-    credential: &ClientSecretCredential,
-    secret: graph::Secret,
-    context: &Context,
-) -> Result<GraphConfig, Failure> {
-    let (graph_root, authority) = endpoints(tenant)?;
-    let credential = Credential::ClientSecret {
-        client_id: credential.client_id.to_string(),
-        secret,
-    };
-    let mut config = GraphConfig::new(tenant.spec.tenant_id.to_string(), credential)
-        .map_err(|error| Failure::lasting(Reason::InvalidSpec, error.to_string()))?;
-    config.graph_root = graph_root;
-    config.authority = authority;
-    config.limits = Limits {
-        max_concurrency: usize::try_from(tenant.spec.limits.max_concurrency).unwrap_or(1),
-        requests_per_second: tenant.spec.limits.requests_per_second,
-    };
-    config.timeouts = context.timeouts;
-    config.retry = context.retry;
-    config.metrics = context.metrics.graph_observer(&tenant.name_any());
-    Ok(config)
-}
-
-/// The tenant's Graph root and authority: the cloud's own, unless the spec names others.
-fn endpoints(tenant: &EntraTenant) -> Result<(Url, Url), Failure> {
-    let (graph, authority) = match tenant.spec.cloud {
-        Cloud::Public => (
-            "https://graph.microsoft.com",
-            "https://login.microsoftonline.com",
-        ),
-        Cloud::USGovernment => (
-            "https://graph.microsoft.us",
-            "https://login.microsoftonline.us",
-        ),
-        Cloud::USGovernmentDoD => (
-            "https://dod-graph.microsoft.us",
-            "https://login.microsoftonline.us",
-        ),
-        Cloud::China => (
-            "https://microsoftgraph.chinacloudapi.cn",
-            "https://login.chinacloudapi.cn",
-        ),
-    };
-    let overrides = tenant.spec.endpoints.clone().unwrap_or_default();
-    let parse = |field: &str, text: &str| {
-        let url = Url::parse(text).map_err(|error| {
-            Failure::lasting(
-                Reason::InvalidSpec,
-                format!("spec.endpoints.{field}: {error}"),
-            )
-        })?;
-        // The schema says so too; the token must not cross a network in the clear even if the schema was weakened.
-        let loopback = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-        if url.scheme() == "https" || (url.scheme() == "http" && loopback) {
-            return Ok(url);
-        }
-        let message =
-            format!("spec.endpoints.{field} must be https, or http with a loopback address");
-        Err(Failure::lasting(Reason::InvalidSpec, message))
-    };
-    Ok((
-        parse("graph", overrides.graph.as_deref().unwrap_or(graph))?,
-        parse(
-            "authority",
-            overrides.authority.as_deref().unwrap_or(authority),
-        )?,
-    ))
-}
-
-/// Changes when anything that a connection is made of changes.
-fn fingerprint(tenant: &EntraTenant, secret: &graph::Secret) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    format!("{:?}", tenant.spec).hash(&mut hasher);
-    secret.reveal().hash(&mut hasher);
-    hasher.finish()
-}
-
-/// Reads `15m`, `90s` or `2h`.
-fn parse_period(text: &str) -> Option<TimeDelta> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let number: i64 = number.parse().ok()?;
-    match unit {
-        "s" => Some(TimeDelta::seconds(number)),
-        "m" => Some(TimeDelta::minutes(number)),
-        "h" => Some(TimeDelta::hours(number)),
-        _ => None,
-    }
-}
-
-fn sign_in_failure(error: &GraphError) -> Failure {
-    let (reason, passing) = match error.advice() {
-        Advice::FixCredential => (Reason::CredentialUnavailable, false),
-        Advice::Retry | Advice::RetryAfter(_) | Advice::ReObserve => {
-            (Reason::GraphUnavailable, true)
-        }
-        Advice::FixPermissions { .. } => (Reason::PermissionDenied, false),
-        _ => (Reason::RequestFailed, false),
-    };
-    Failure {
-        verdict: Verdict::no(reason, error.to_string()),
-        passing,
-    }
 }
 
 async fn report(

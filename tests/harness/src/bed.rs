@@ -1,12 +1,6 @@
 //! A place of its own for a test: namespace, tenant, simulator, and the operator in it.
 
-use std::{
-    fmt::Debug,
-    future::Future,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt::Debug, path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::{
@@ -21,19 +15,15 @@ use kube::{
 };
 use pim_operator::{
     api::{crds, status::GrantStatus, tenant::EntraTenant},
-    controller::{
-        grant::Grant,
-        run::{Operator as Controller, RunError},
-    },
+    controller::{grant::Grant, run::Operator as Controller},
     graph::{RetryLimits, Timeouts},
 };
 use pim_simulator::{Estate, Simulator, SimulatorConfig};
 use pim_testbed::ControlPlane;
 use serde_json::json;
-use tokio::{sync::OnceCell, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::OnceCell;
 
-use crate::{clock::SharedClock, shapes::Findings, yaml};
+use crate::{clock::SharedClock, operator::Operator, shapes::Findings, yaml};
 
 /// The operator's application in the simulator's story estate.
 pub const CLIENT_ID: &str = "11111111-0000-4000-8000-000000000001";
@@ -234,119 +224,6 @@ impl Bed {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// Waits until an object's status satisfies a condition, and returns the object.
-    ///
-    /// # Panics
-    /// When it does not within a minute; the message holds the last status.
-    pub async fn until<K: Grant>(
-        &self,
-        name: &str,
-        what: &str,
-        holds: impl Fn(&GrantStatus) -> bool,
-    ) -> K {
-        let api = self.api::<K>();
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let object = api.get_opt(name).await.ok().flatten();
-            if let Some(object) = object
-                .as_ref()
-                .filter(|object| object.status().is_some_and(&holds))
-            {
-                return object.clone();
-            }
-            let last = object
-                .as_ref()
-                .and_then(|object| serde_json::to_string_pretty(&object.status()).ok());
-            assert!(
-                Instant::now() < deadline,
-                "{name} never got {what}; its status: {}",
-                last.unwrap_or_default()
-            );
-            tokio::time::sleep(Duration::from_millis(40)).await;
-        }
-    }
-
-    /// Waits until `Ready` has a reason, for the object's present generation.
-    ///
-    /// # Panics
-    /// As [`Bed::until`].
-    pub async fn until_reason<K: Grant>(&self, name: &str, reason: &str) -> K {
-        let generation = self
-            .api::<K>()
-            .get(name)
-            .await
-            .ok()
-            .and_then(|object| object.meta().generation);
-        self.until(name, reason, |status| {
-            status.observed_generation >= generation
-                && ready(status).is_some_and(|(_, actual, _)| actual == reason)
-        })
-        .await
-    }
-
-    /// Waits until an object is gone.
-    ///
-    /// # Panics
-    /// When it is still there after a minute.
-    pub async fn until_gone<K: Grant>(&self, name: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        while let Some(object) = self.api::<K>().get_opt(name).await.ok().flatten() {
-            let status = serde_json::to_string_pretty(&object.status()).unwrap_or_default();
-            assert!(
-                Instant::now() < deadline,
-                "{name} never went; its status: {status}"
-            );
-            tokio::time::sleep(Duration::from_millis(40)).await;
-        }
-    }
-
-    /// Waits until something of the test's own holds.
-    ///
-    /// # Panics
-    /// When it does not within a minute.
-    pub async fn eventually<F: Future<Output = bool>>(
-        &self,
-        what: &str,
-        mut holds: impl FnMut() -> F,
-    ) {
-        let deadline = Instant::now() + PATIENCE;
-        while !holds().await {
-            assert!(Instant::now() < deadline, "never: {what}");
-            tokio::time::sleep(Duration::from_millis(40)).await;
-        }
-    }
-
-    /// Waits until the tenant is signed in to.
-    ///
-    /// # Panics
-    /// When it is not within a minute.
-    pub async fn until_tenant(&self, reason: &str) -> EntraTenant {
-        let api: Api<EntraTenant> = Api::all(self.client.clone());
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let tenant = api.get(&self.tenant).await.ok();
-            let conditions = tenant
-                .as_ref()
-                .and_then(|tenant| tenant.status.as_ref())
-                .map(|status| status.conditions.clone());
-            let actual = conditions
-                .into_iter()
-                .flatten()
-                .find(|condition| condition.type_ == "Ready");
-            if let (Some(tenant), true) = (
-                tenant,
-                actual.as_ref().is_some_and(|ready| ready.reason == reason),
-            ) {
-                return tenant;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "the tenant never got {reason}: {actual:?}"
-            );
-            tokio::time::sleep(Duration::from_millis(40)).await;
-        }
-    }
-
     /// Deletes an object.
     ///
     /// # Errors
@@ -496,44 +373,6 @@ async fn install_crds(
         installed.push(url);
     }
     Ok(())
-}
-
-/// A running operator in this process.
-pub struct Operator {
-    stop: CancellationToken,
-    task: JoinHandle<Result<(), RunError>>,
-}
-
-impl Operator {
-    /// Starts an operator in this process.
-    #[must_use]
-    pub fn start(controller: Controller) -> Self {
-        let stop = CancellationToken::new();
-        Self {
-            task: tokio::spawn(controller.run(stop.clone())),
-            stop,
-        }
-    }
-
-    /// Asks it to stop, as SIGTERM does, and waits until the passes in hand are finished.
-    ///
-    /// # Panics
-    /// When it ended badly.
-    pub async fn stop(self) {
-        self.stop.cancel();
-        let ended = self.task.await;
-        assert!(
-            matches!(ended, Ok(Ok(()))),
-            "the operator ended badly: {ended:?}"
-        );
-    }
-
-    /// Ends it at once, wherever it is.
-    pub async fn abort(self) {
-        self.task.abort();
-        // It ends by being cancelled.
-        let _ = self.task.await;
-    }
 }
 
 /// Compares two things as JSON; for conditions, statuses and the like.

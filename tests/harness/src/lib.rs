@@ -7,10 +7,13 @@
 
 pub mod bed;
 pub mod clock;
+mod expect;
 pub mod kill_points;
 pub mod load;
+pub mod operator;
 pub mod process;
 pub mod shapes;
 pub mod yaml;
 
-pub use bed::{Bed, BedOptions, Operator};
+pub use bed::{Bed, BedOptions};
+pub use operator::Operator;

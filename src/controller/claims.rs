@@ -1,0 +1,75 @@
+//! Which object a grant belongs to: every object enters its claim before it may write, and the oldest has it.
+
+use chrono::DateTime;
+use kube::ResourceExt;
+
+use crate::api::RECONCILE_ANNOTATION;
+
+use super::{
+    grant::{Grant, NaturalKey, ObjectKey, RowKey, Target},
+    pass::Place,
+    reconcile::Reconciler,
+    registry::Claim,
+};
+
+impl<K: Grant> Reconciler<K> {
+    /// Enters the object's claim and names the object that has a better one.
+    pub(super) fn claim(&self, grant: &K, place: &Place) -> Option<ObjectKey> {
+        let claim = claim_of(grant);
+        let key = place.key();
+        self.context.registry.claim(&key, claim.clone());
+        self.context
+            .registry
+            .others(&key, &claim.uid)
+            .into_iter()
+            .find(|other| *other < claim && self.context.is_alive(other))
+            .map(|other| other.object)
+    }
+
+    /// Enters the claims of all objects whose ids are pinned, before the first pass: after a restart the order of
+    /// passes must not decide who is the oldest.
+    pub(super) async fn prime(&self) {
+        let enter_all = || async {
+            // Not read only when the process ends.
+            let _ = self.first_list.is_read().await;
+            for guard in self.store.state() {
+                // A nudge from before the start was heard then, or by the start itself.
+                if let Some(value) = guard.annotations().get(RECONCILE_ANNOTATION) {
+                    self.memory
+                        .is_new_nudge(&guard.uid().unwrap_or_default(), value);
+                }
+                if let Ok(grant) = &guard.0
+                    && let Some(resolved) =
+                        grant.status().and_then(|status| status.resolved.clone())
+                {
+                    let target = Target {
+                        schedules: K::SCHEDULES,
+                        group: resolved.group_id,
+                    };
+                    let row = RowKey {
+                        principal: resolved.principal_id,
+                        access: grant.target().access_id,
+                    };
+                    let key = NaturalKey {
+                        tenant: resolved.tenant_id,
+                        target,
+                        row,
+                    };
+                    self.context.registry.claim(&key, claim_of(grant));
+                }
+            }
+        };
+        self.primed.get_or_init(enter_all).await;
+    }
+}
+
+fn claim_of<K: Grant>(grant: &K) -> Claim {
+    let created = grant
+        .creation_timestamp()
+        .and_then(|time| DateTime::from_timestamp(time.0.as_second(), 0));
+    Claim {
+        created: created.unwrap_or_default(),
+        uid: grant.uid().unwrap_or_default(),
+        object: ObjectKey::of(K::KIND, grant),
+    }
+}
