@@ -75,6 +75,10 @@ pub(crate) async fn serve(core: &Arc<Core>, incoming: &Incoming) -> Outcome {
     if let Some(FaultKind::Slow { milliseconds }) = fault {
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     }
+    let slow_answer = match fault {
+        Some(FaultKind::SlowAfterCommit { milliseconds }) => Some(milliseconds),
+        _ => None,
+    };
     let ids = Ids::of(incoming);
     let outcome = if incoming.is_batch() && fault.as_ref().is_none_or(|fault| !answers(fault)) {
         let answer = batch::serve(core, incoming, &ids);
@@ -84,6 +88,9 @@ pub(crate) async fn serve(core: &Arc<Core>, incoming: &Incoming) -> Outcome {
     };
     let outcome = outcome.map(|answer| ids.label(answer, core.clock.now(), incoming));
     core.record(incoming, &outcome);
+    if let Some(milliseconds) = slow_answer {
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    }
     outcome
 }
 

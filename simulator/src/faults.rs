@@ -46,6 +46,11 @@ pub enum FaultKind {
         /// Real milliseconds.
         milliseconds: u64,
     },
+    /// The change is made, then the answer takes this long (real time). In a batch: no effect.
+    SlowAfterCommit {
+        /// Real milliseconds.
+        milliseconds: u64,
+    },
     /// The change is made; the answer stops half-way through its body.
     TruncatedBody,
     /// The change is made; the answer is this text instead.

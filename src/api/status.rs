@@ -120,6 +120,10 @@ pub struct LastRequest {
     /// When the request was recorded, in UTC.
     #[schemars(schema_with = "reported_instant_schema")]
     pub time: DateTime<Utc>,
+    /// When the request was seen to be carried out, in UTC, if Entra worked on it for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "reported_instant_schema")]
+    pub settled_time: Option<DateTime<Utc>>,
     /// The generation of the spec that the request was sent for.
     pub generation: i64,
     /// The id of the request in Graph; absent until Graph has answered.

@@ -30,7 +30,7 @@ use crate::{
 
 use super::{
     context::{Answer, Context},
-    grant::{Grant, ObjectKey, Target},
+    grant::{Grant, ObjectKey, RowKey, Target},
     report,
     status::{FORBIDDEN, refusal, schedule_status, whole_seconds},
     tenants::Tenant,
@@ -103,6 +103,7 @@ pub async fn record_intent<K: Grant>(
         action: order.change.action().as_str().to_owned(),
         client_request_id: client_request_id.to_string(),
         time: now,
+        settled_time: None,
         generation,
         id: None,
         status: None,
@@ -222,9 +223,13 @@ pub async fn send<K: Grant>(
         schedules: K::SCHEDULES,
         group: order.resolved.group_id.clone(),
     };
-    tenant.snapshots.note_write(&target);
+    let row = RowKey {
+        principal: order.resolved.principal_id.clone(),
+        access: grant.target().access_id,
+    };
+    tenant.snapshots.note_write(&target, &row);
     let answer = exchange(tenant, grant, order, client_request_id).await;
-    tenant.snapshots.note_write(&target);
+    tenant.snapshots.note_write(&target, &row);
     audit(tenant, grant, order, client_request_id, answer.as_ref());
     context
         .metrics

@@ -1,7 +1,7 @@
 //! What every reconcile shares.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
 };
 
@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::reflector::Store};
 
 use crate::{
-    api::status::LastRequest,
+    api::{guid::Guid, status::LastRequest},
     graph::{RetryLimits, Timeouts},
 };
 
@@ -82,6 +82,8 @@ impl Context {
 pub trait Objects: Send + Sync {
     /// The objects that name a tenant.
     fn of_tenant(&self, tenant: &str) -> Vec<ObjectKey>;
+    /// The directory ids that a tenant's unresolved objects name.
+    fn unresolved_ids(&self, tenant: &str) -> HashSet<Guid>;
     /// The uid of an object, if it is of this kind and exists.
     fn uid(&self, object: &ObjectKey) -> Option<String>;
 }
@@ -103,6 +105,23 @@ impl<K: Grant> Objects for StoredObjects<K> {
             .collect()
     }
 
+    fn unresolved_ids(&self, tenant: &str) -> HashSet<Guid> {
+        let is_unresolved = |grant: &&K| {
+            grant.terms().tenant_ref.name == tenant
+                && grant
+                    .status()
+                    .is_none_or(|status| status.resolved.is_none())
+        };
+        let state = self.0.state();
+        let readable = state.iter().filter_map(|guard| guard.0.as_ref().ok());
+        readable
+            .filter(is_unresolved)
+            .flat_map(|grant| [&grant.target().group.id, &grant.terms().principal.id])
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
     fn uid(&self, object: &ObjectKey) -> Option<String> {
         (object.kind == K::KIND)
             .then(|| self.0.get(&object.object_ref()))?
@@ -115,6 +134,8 @@ impl<K: Grant> Objects for StoredObjects<K> {
 pub struct Memory {
     passes: Mutex<HashMap<String, Remembered>>,
     nudges: Mutex<HashMap<String, String>>,
+    /// The revisions of our own last writes that the store may not show yet.
+    written: Mutex<HashMap<String, u64>>,
 }
 
 /// What is remembered of one object.
@@ -138,6 +159,28 @@ pub struct Answer {
 }
 
 impl Memory {
+    /// Notes the object as a write of ours left it.
+    pub fn note_written<K: Grant>(&self, object: &K) {
+        if let (Some(uid), Some(revision)) = (object.uid(), revision(object)) {
+            lock(&self.written).insert(uid, revision);
+        }
+    }
+
+    /// Whether a copy from the store is from before our own last write. Whatever is decided on it would be refused as a conflict.
+    #[must_use]
+    pub fn is_behind<K: Grant>(&self, copy: &K) -> bool {
+        let uid = copy.uid().unwrap_or_default();
+        let mut written = lock(&self.written);
+        let behind = match (written.get(&uid), revision(copy)) {
+            (Some(written), Some(copy)) => copy < *written,
+            _ => false,
+        };
+        if !behind {
+            written.remove(&uid);
+        }
+        behind
+    }
+
     /// What is remembered of an object.
     #[must_use]
     pub fn get(&self, uid: &str) -> Remembered {
@@ -168,6 +211,7 @@ impl Memory {
     pub fn forget(&self, uid: &str) {
         lock(&self.passes).remove(uid);
         lock(&self.nudges).remove(uid);
+        lock(&self.written).remove(uid);
     }
 
     /// Remembers; an empty memory takes no room.
@@ -181,6 +225,11 @@ impl Memory {
             lock(&self.passes).insert(uid.to_owned(), remembered);
         }
     }
+}
+
+/// The revision of an object. API servers count them up; where one does not, nothing depends on it.
+fn revision<K: Grant>(object: &K) -> Option<u64> {
+    object.resource_version()?.parse().ok()
 }
 
 /// Since when a grant's references have not resolved.

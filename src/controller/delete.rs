@@ -27,8 +27,8 @@ use super::{
     grant::Grant,
     inquiry::{Inquiry, inquire},
     reconcile::{
-        Pass, Place, ReconcileError, Reconciler, absence, is_held, nudged, status_with_answer,
-        wait_pass,
+        Pass, Place, ReconcileError, Reconciler, absence, is_held, nudged, read_back_later,
+        status_with_answer, wait_pass,
     },
     registry::Claim,
     report,
@@ -116,6 +116,9 @@ pub(super) async fn pass<K: Grant>(
             "the principal or the group is gone from Entra, and the access with it".to_owned();
         return release(reconciler, grant, EventType::Normal, "Revoked", note).await;
     }
+    if let Some(later) = read_back_later(&place, &record(&pass.status, generation), now) {
+        return Ok(Some(pass.put_off(later)));
+    }
     revoke(reconciler, pass, &place, now).await
 }
 
@@ -139,7 +142,7 @@ async fn revoke<K: Grant>(
         let view = match place
             .tenant
             .snapshots
-            .observe(&place.tenant.client, &place.target, freshness)
+            .observe(&place.tenant.client, &place.target, &place.row, freshness)
             .await
         {
             Ok(view) => view,
@@ -242,12 +245,13 @@ async fn inherits<K: Grant>(
         }))
 }
 
-/// Whether the removal was refused because its principal or group was deleted. Entra lists the grants of deleted objects for
-/// days and takes no removal of them; the directory says that nobody holds the access any more.
+/// Whether the last request was refused because its principal or group was deleted. Entra lists the grants of deleted objects
+/// for days and takes no removal of them; the directory says that nobody holds the access any more.
 async fn is_gone(record: &Record, place: &Place) -> bool {
-    let unknown = record.last.as_ref().is_some_and(|sent| {
-        sent.action.is_removal() && sent.outcome == Outcome::Refused(Refusal::NotReplicated)
-    });
+    let unknown = record
+        .last
+        .as_ref()
+        .is_some_and(|sent| sent.outcome == Outcome::Refused(Refusal::NotReplicated));
     if !unknown {
         return false;
     }

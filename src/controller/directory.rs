@@ -1,10 +1,11 @@
 //! Names and ids of the directory, looked up once and remembered for a while.
 //!
-//! Ids are asked for in bulk: whoever asks within the same few milliseconds shares one `getByIds` call, so a thousand new
-//! objects cost a handful of calls. Resolved ids are pinned in each object's status, so a restart asks nothing.
+//! Ids are asked for in bulk: whoever asks within the same few milliseconds shares one `getByIds` call, and the ids that other
+//! new objects are going to ask for come along, so a thousand new objects cost a handful of calls. Resolved ids are pinned
+//! in each object's status, so a restart asks nothing.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -14,6 +15,7 @@ use futures::FutureExt;
 use tokio::sync::{OnceCell, oneshot};
 
 use super::{clock::Clock, wakeups::lock};
+use crate::api::guid::Guid;
 use crate::graph::{Advice, DirectoryObject, GraphClient, GraphError, GroupObject, ObjectKind};
 
 /// How long an answer is believed.
@@ -21,12 +23,20 @@ const MEMORY: TimeDelta = TimeDelta::minutes(5);
 /// How long the first of several questions waits for the others.
 const GATHERING: Duration = Duration::from_millis(15);
 
+/// The most ids that are asked for because of what is foreseen: Graph's bound on one call.
+const IDS_PER_CALL: usize = 1000;
+
+/// Names the ids that will be asked for soon.
+pub type Foreseen = Box<dyn Fn() -> HashSet<Guid> + Send + Sync>;
+
 type ById = Result<Option<DirectoryObject>, GraphError>;
 
 /// What one tenant's directory said.
 pub struct Directory {
     clock: Arc<dyn Clock>,
     client: GraphClient,
+    foreseen: Foreseen,
+    objects: Mutex<HashMap<String, (DateTime<Utc>, DirectoryObject)>>,
     waiting: Mutex<Vec<(String, oneshot::Sender<ById>)>>,
     users: Cache<DirectoryObject>,
     service_principals: Cache<DirectoryObject>,
@@ -37,10 +47,12 @@ pub struct Directory {
 impl Directory {
     /// Nothing asked yet.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>, client: GraphClient) -> Arc<Self> {
+    pub fn new(clock: Arc<dyn Clock>, client: GraphClient, foreseen: Foreseen) -> Arc<Self> {
         Arc::new(Self {
             clock,
             client,
+            foreseen,
+            objects: Mutex::default(),
             waiting: Mutex::default(),
             users: Cache::default(),
             service_principals: Cache::default(),
@@ -115,6 +127,9 @@ impl Directory {
     /// # Errors
     /// When the look-up failed.
     pub async fn object(self: &Arc<Self>, id: &str) -> ById {
+        if let Some(object) = self.known_object(id) {
+            return Ok(Some(object));
+        }
         let (sender, receiver) = oneshot::channel();
         let first = {
             let mut waiting = lock(&self.waiting);
@@ -129,18 +144,36 @@ impl Directory {
         receiver.await.unwrap_or(Ok(None))
     }
 
+    fn known_object(&self, id: &str) -> Option<DirectoryObject> {
+        let now = self.clock.now();
+        lock(&self.objects)
+            .get(id)
+            .filter(|(at, _)| now - *at < MEMORY)
+            .map(|(_, object)| object.clone())
+    }
+
     async fn ask_for_all(&self) {
         tokio::time::sleep(GATHERING).await;
         let waiting = std::mem::take(&mut *lock(&self.waiting));
-        let mut ids: Vec<String> = waiting.iter().map(|(id, _)| id.clone()).collect();
-        ids.sort_unstable();
-        ids.dedup();
+        let mut ids: HashSet<String> = waiting.iter().map(|(id, _)| id.clone()).collect();
+        for id in (self.foreseen)() {
+            if ids.len() >= IDS_PER_CALL {
+                break;
+            }
+            if self.known_object(id.as_str()).is_none() {
+                ids.insert(id.to_string());
+            }
+        }
+        let ids: Vec<String> = ids.into_iter().collect();
         let found = self.client.objects_by_ids(&ids).await.map(|objects| {
             objects
                 .into_iter()
                 .map(|object| (object.id.to_ascii_lowercase(), object))
                 .collect::<HashMap<_, _>>()
         });
+        let now = self.clock.now();
+        let known = found.iter().flatten();
+        lock(&self.objects).extend(known.map(|(id, object)| (id.clone(), (now, object.clone()))));
         for (id, sender) in waiting {
             let answer = match &found {
                 Ok(objects) => Ok(objects.get(&id).cloned()),
@@ -149,6 +182,12 @@ impl Directory {
             // Whoever asked may have gone.
             let _ = sender.send(answer);
         }
+    }
+
+    /// Gives back the memory of answers that are not believed any more.
+    pub fn forget_old_answers(&self) {
+        let now = self.clock.now();
+        lock(&self.objects).retain(|_, (at, _)| now - *at < MEMORY);
     }
 }
 

@@ -98,6 +98,10 @@ fn note(status: &mut GrantStatus, request: GroupScheduleRequest, now: DateTime<U
             last.failures = Some(last.failures.unwrap_or_default().saturating_add(1));
             last.failing_since = last.failing_since.or(Some(now));
         }
+        // Lists lag behind the moment at which Entra was done, not behind the one at which it was asked.
+        if state == RequestState::Succeeded && last.status.is_some() {
+            last.settled_time = Some(now);
+        }
         last.id = Some(request.id);
         last.status = Some(request.status);
     }

@@ -11,6 +11,7 @@ pub mod context;
 mod delete;
 pub mod directory;
 pub mod events;
+pub mod first_list;
 mod flush;
 pub mod grant;
 mod inquiry;

@@ -30,6 +30,7 @@ use super::{
     act::{Order, Sent, hold, record_intent, send, write_status},
     context::{Answer, Context, GrantStore, Memory, Remembered, unresolved_since},
     delete,
+    first_list::FirstList,
     grant::{Grant, NaturalKey, ObjectKey, RowKey, Target},
     inquiry::{Inquiry, follow_up, inquire, note_success},
     registry::Claim,
@@ -42,8 +43,10 @@ use super::{
 
 /// How long after a write its result is read back. Everything written to the target in the meantime is read with it.
 const READ_BACK: TimeDelta = TimeDelta::seconds(3);
-/// The longest that writes to the same target by others put a read-back off.
-const READ_BACK_LATEST: TimeDelta = TimeDelta::seconds(20);
+/// The longest that further writes put a read-back off.
+const READ_BACK_LATEST: TimeDelta = TimeDelta::seconds(30);
+/// How long the watch may take to show a write of our own, before it is looked for again.
+const STORE_LAG: TimeDelta = TimeDelta::seconds(1);
 /// How old a read may be that a write is based on.
 const FRESH_FOR_WRITE: TimeDelta = TimeDelta::minutes(1);
 
@@ -53,6 +56,8 @@ pub struct Reconciler<K: Grant> {
     pub context: Arc<Context>,
     /// The objects of the kind.
     pub store: GrantStore<K>,
+    /// Whether all of them have been read once.
+    pub first_list: FirstList,
     /// What passes leave for each other.
     pub memory: Memory,
     /// Set once the claims of all objects with pinned ids are entered.
@@ -187,8 +192,12 @@ impl<K: Grant> Reconciler<K> {
         self.prime().await;
         let key = ObjectKey::of(K::KIND, grant);
         let uid = grant.uid().unwrap_or_default();
-        let before = self.memory.get(&uid);
         let now = whole_seconds(self.context.clock.now());
+        if self.memory.is_behind(grant) {
+            self.context.wakeups.set(&key, Some(now + STORE_LAG));
+            return Ok(());
+        }
+        let before = self.memory.get(&uid);
         let pass = if grant.meta().deletion_timestamp.is_some() {
             let Some(pass) = delete::pass(self, grant, &before, now).await? else {
                 self.memory.forget(&uid);
@@ -289,8 +298,7 @@ impl<K: Grant> Reconciler<K> {
         let generation = pass.grant.meta().generation.unwrap_or_default();
         let mut record = record(&pass.status, generation);
         if let Some(later) = read_back_later(place, &record, now) {
-            pass.wake = Some(later);
-            return Ok(pass);
+            return Ok(pass.put_off(later));
         }
         let mut freshness = pass
             .remembered
@@ -309,7 +317,7 @@ impl<K: Grant> Reconciler<K> {
             let view = match place
                 .tenant
                 .snapshots
-                .observe(&place.tenant.client, &place.target, freshness)
+                .observe(&place.tenant.client, &place.target, &place.row, freshness)
                 .await
             {
                 Ok(view) => view,
@@ -398,6 +406,7 @@ impl<K: Grant> Reconciler<K> {
         let id = Uuid::new_v4();
         pass.grant =
             record_intent(&self.context, &pass.grant, &pass.status, order, id, now).await?;
+        self.memory.note_written(&pass.grant);
         pass.status = pass.grant.status().cloned().unwrap_or_default();
         pass.remembered.answer = None;
         match send(&self.context, &place.tenant, &pass.grant, order, id).await {
@@ -413,7 +422,8 @@ impl<K: Grant> Reconciler<K> {
                             answer: Some(*answer),
                             ..Remembered::default()
                         };
-                        pass.wake = Some(now + READ_BACK);
+                        // Counted from the answer: under load, a pass takes seconds.
+                        pass.wake = Some(whole_seconds(self.context.clock.now()) + READ_BACK);
                         Ok(pass)
                     }
                     Some(Outcome::InProgress { .. }) => {
@@ -568,8 +578,8 @@ impl<K: Grant> Reconciler<K> {
     /// passes must not decide who is the oldest.
     async fn prime(&self) {
         let enter_all = || async {
-            // Dropped only when the process ends.
-            let _ = self.store.wait_until_ready().await;
+            // Not read only when the process ends.
+            let _ = self.first_list.is_read().await;
             for guard in self.store.state() {
                 // A nudge from before the start was heard then, or by the start itself.
                 if let Some(value) = guard.annotations().get(RECONCILE_ANNOTATION) {
@@ -615,7 +625,9 @@ impl<K: Grant> Reconciler<K> {
             .status()
             .and_then(|status| find_condition(status, ConditionType::Ready))
             .cloned();
-        write_status(&self.context, &grant, status).await?;
+        let written = write_status(&self.context, &grant, status).await?;
+        self.memory.note_written(&written);
+        debug!(object = %key, reason = ready.as_ref().map(|ready| &ready.reason), "status written");
         if let Some(ready) = ready
             && before
                 .is_none_or(|before| before.reason != ready.reason || before.status != ready.status)
@@ -648,6 +660,13 @@ impl<K: Grant> Pass<K> {
     /// Writes a report into the status.
     pub(super) fn say(mut self, report: &Report, generation: i64, now: DateTime<Utc>) -> Self {
         report.apply(&mut self.status, generation, now);
+        self
+    }
+
+    /// Leaves the status as it is until a read-back: what Graph answered is written together with what is read then.
+    pub(super) fn put_off(mut self, until: DateTime<Utc>) -> Self {
+        self.status = self.grant.status().cloned().unwrap_or_default();
+        self.wake = Some(until);
         self
     }
 
@@ -732,12 +751,17 @@ fn unresolved_pass<K: Grant>(
     }
 }
 
-/// A read-back waits until nobody has written to the target for a moment: one read then serves all.
-fn read_back_later(place: &Place, record: &Record, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+/// A read-back waits until nothing has been written to the tenant for a moment: when many grants are made at once, the order in
+/// which their turn comes is random, and one read of each target then serves all of them.
+pub(super) fn read_back_later(
+    place: &Place,
+    record: &Record,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
     let sent = record.last.as_ref()?;
     let awaited = matches!(sent.outcome, Outcome::Succeeded { .. }) && !record.confirmed;
-    let quiet = place.tenant.snapshots.last_write(&place.target)? + READ_BACK;
-    let stale = !place.tenant.snapshots.is_current(&place.target);
+    let quiet = place.tenant.snapshots.last_write()? + READ_BACK;
+    let stale = !place.tenant.snapshots.is_current(&place.target, &place.row);
     (awaited && stale && now < quiet && now < sent.at + READ_BACK_LATEST).then_some(quiet)
 }
 

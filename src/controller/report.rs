@@ -162,6 +162,7 @@ pub fn settled(
 fn difference(why: Why) -> &'static str {
     match why {
         Why::NotGranted => "the grant is not there yet",
+        Why::Differs => "the grant is there with another window",
         Why::WindowEdited => "the declared window was edited",
         Why::LeaseDue => "the lease is to be extended",
         Why::Removed => "someone removed the grant in Entra",

@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use futures::{Stream, StreamExt, TryStreamExt, future::BoxFuture};
+use futures::{
+    Stream, StreamExt, TryStreamExt,
+    future::{BoxFuture, join_all},
+};
 use k8s_controller::LeaderElection;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -34,6 +37,7 @@ use super::{
     clock::Clock,
     context::{Context, Memory, Objects, StoredObjects},
     events::Events,
+    first_list::{Filled, FirstList},
     flush::flush,
     grant::{Grant, ObjectKey},
     metrics::Metrics,
@@ -183,6 +187,9 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         reflector::store::<DeserializeGuard<GroupEligibility>>();
     let (assignment_store, assignment_writer) =
         reflector::store::<DeserializeGuard<GroupAssignment>>();
+    let (tenants_filled, tenants_read) = FirstList::unread();
+    let (eligibilities_filled, eligibilities_read) = FirstList::unread();
+    let (assignments_filled, assignments_read) = FirstList::unread();
     let wakeups = Arc::new(Wakeups::new(Arc::clone(&clock)));
     let kinds: Vec<Arc<dyn Objects>> = vec![
         Arc::new(StoredObjects(eligibility_store.clone())),
@@ -194,7 +201,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         clock,
         timeouts,
         retry,
-        tenants: Tenants::new(tenant_store.clone()),
+        tenants: Tenants::new(tenant_store.clone(), tenants_read.clone()),
         registry: Arc::new(Registry::default()),
         wakeups: Arc::clone(&wakeups),
         events: Events::new(client.clone(), instance),
@@ -203,18 +210,14 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     });
     let timers = tokio::spawn(async move { wakeups.run().await });
     let is_ready = {
-        let (one, two, three) = (
-            tenant_store.clone(),
-            eligibility_store.clone(),
-            assignment_store.clone(),
-        );
+        let first_lists = [
+            tenants_read,
+            eligibilities_read.clone(),
+            assignments_read.clone(),
+        ];
         async move {
-            let all = tokio::join!(
-                one.wait_until_ready(),
-                two.wait_until_ready(),
-                three.wait_until_ready()
-            );
-            readiness.set(all.0.is_ok() && all.1.is_ok() && all.2.is_ok());
+            let all = join_all(first_lists.iter().map(FirstList::is_read)).await;
+            readiness.set(all.into_iter().all(|read| read));
             info!("the operator is ready");
             std::future::pending::<()>().await;
         }
@@ -223,21 +226,21 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         &context,
         watch_tenant.as_deref(),
         tenant_store,
-        tenant_writer,
+        (tenant_writer, tenants_filled),
         &stop,
     );
     let eligibilities = grant_controller(
         &context,
         watch_namespace.as_deref(),
-        eligibility_store,
-        eligibility_writer,
+        (eligibility_store, eligibilities_read),
+        (eligibility_writer, eligibilities_filled),
         &stop,
     );
     let assignments = grant_controller(
         &context,
         watch_namespace.as_deref(),
-        assignment_store,
-        assignment_writer,
+        (assignment_store, assignments_read),
+        (assignment_writer, assignments_filled),
         &stop,
     );
     tokio::select! {
@@ -251,7 +254,7 @@ fn tenant_controller(
     context: &Arc<Context>,
     watch_tenant: Option<&str>,
     store: Store<EntraTenant>,
-    writer: Writer<EntraTenant>,
+    writer: (Writer<EntraTenant>, Filled),
     stop: &CancellationToken,
 ) -> BoxFuture<'static, ()> {
     let api = Api::<EntraTenant>::all(context.client.clone());
@@ -308,8 +311,8 @@ fn tenant_controller(
 fn grant_controller<K: Grant>(
     context: &Arc<Context>,
     watch_namespace: Option<&str>,
-    store: Store<DeserializeGuard<K>>,
-    writer: Writer<DeserializeGuard<K>>,
+    (store, first_list): (Store<DeserializeGuard<K>>, FirstList),
+    writer: (Writer<DeserializeGuard<K>>, Filled),
     stop: &CancellationToken,
 ) -> BoxFuture<'static, ()> {
     let api: Api<DeserializeGuard<K>> = match watch_namespace {
@@ -318,6 +321,7 @@ fn grant_controller<K: Grant>(
     };
     let reconciler = Arc::new(Reconciler {
         context: Arc::clone(context),
+        first_list,
         store: store.clone(),
         memory: Memory::default(),
         primed: OnceCell::new(),
@@ -362,7 +366,7 @@ fn grant_controller<K: Grant>(
 fn watch<R>(
     api: Api<R>,
     config: watcher::Config,
-    writer: Writer<R>,
+    (writer, filled): (Writer<R>, Filled),
     kind: &'static str,
     context: &Arc<Context>,
     on_delete: impl Fn(&R) + Send + 'static,
@@ -391,6 +395,7 @@ where
         })
         .reflect(writer)
         .inspect_ok(move |event| {
+            filled.after(event);
             if let Event::Delete(object) = event {
                 on_delete(object);
             }

@@ -75,22 +75,30 @@ impl View {
 /// How recent a view must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// As recent as our own last write to the target.
+    /// As recent as our own last write to the row.
     OwnWrites,
     /// That, and begun at or after an instant.
     Since(DateTime<Utc>),
 }
 
 struct Entry {
-    /// The tick of our last write; a view counts only when its read began later.
-    written: AtomicU64,
-    written_at: Mutex<Option<DateTime<Utc>>>,
+    /// The tick of our own last write to each row that no view covers yet. A view counts for a row only when its read began
+    /// later; for the other rows it stays good, so that a thousand creations do not cost a thousand reads.
+    writes: Mutex<HashMap<RowKey, u64>>,
     view: tokio::sync::Mutex<Option<Arc<View>>>,
     instances: tokio::sync::Mutex<Option<Instances>>,
 }
 
 /// The keys with an instance in force, and when that was read.
 type Instances = (DateTime<Utc>, HashSet<RowKey>);
+
+impl Entry {
+    fn is_covered(&self, row: &RowKey, view: &View) -> bool {
+        lock(&self.writes)
+            .get(row)
+            .is_none_or(|tick| view.tick > *tick)
+    }
+}
 
 /// Told which rows of a target changed between two complete reads.
 pub type OnChange = Box<dyn Fn(&Target, &[RowKey]) + Send + Sync>;
@@ -100,6 +108,7 @@ pub struct Snapshots {
     clock: Arc<dyn Clock>,
     on_change: OnChange,
     ticks: AtomicU64,
+    last_write: Mutex<Option<DateTime<Utc>>>,
     entries: Mutex<HashMap<Target, Arc<Entry>>>,
 }
 
@@ -111,11 +120,12 @@ impl Snapshots {
             clock,
             on_change,
             ticks: AtomicU64::new(1),
+            last_write: Mutex::default(),
             entries: Mutex::default(),
         }
     }
 
-    /// The target's rows, read again only when the last complete read is not fresh enough.
+    /// The target's rows for whoever looks at one of them, read again only when the last complete read is not fresh enough.
     ///
     /// # Errors
     /// When the read failed; the caller knows nothing then.
@@ -123,16 +133,45 @@ impl Snapshots {
         &self,
         client: &GraphClient,
         target: &Target,
+        row: &RowKey,
         freshness: Freshness,
     ) -> Result<Arc<View>, GraphError> {
         let entry = self.entry(target);
-        let mut current = entry.view.lock().await;
+        let current = entry.view.lock().await;
         if let Some(view) = current.as_ref()
-            && view.tick > entry.written.load(Ordering::SeqCst)
+            && entry.is_covered(row, view)
             && !matches!(freshness, Freshness::Since(instant) if view.read_at < instant)
         {
             return Ok(Arc::clone(view));
         }
+        self.read(client, target, &entry, current).await
+    }
+
+    /// Reads the target unless it was read at or after an instant.
+    ///
+    /// # Errors
+    /// When the read failed.
+    pub async fn refresh(
+        &self,
+        client: &GraphClient,
+        target: &Target,
+        since: DateTime<Utc>,
+    ) -> Result<(), GraphError> {
+        let entry = self.entry(target);
+        let current = entry.view.lock().await;
+        if current.as_ref().is_some_and(|view| view.read_at >= since) {
+            return Ok(());
+        }
+        self.read(client, target, &entry, current).await.map(drop)
+    }
+
+    async fn read(
+        &self,
+        client: &GraphClient,
+        target: &Target,
+        entry: &Entry,
+        mut current: tokio::sync::MutexGuard<'_, Option<Arc<View>>>,
+    ) -> Result<Arc<View>, GraphError> {
         let tick = self.ticks.fetch_add(1, Ordering::SeqCst);
         let read_at = self.clock.now();
         let schedules = client
@@ -146,6 +185,7 @@ impl Snapshots {
             &schedules,
         );
         let view = Arc::new(view);
+        lock(&entry.writes).retain(|_, written| *written > view.tick);
         *current = Some(Arc::clone(&view));
         drop(current);
         if !changed.is_empty() {
@@ -187,29 +227,27 @@ impl Snapshots {
         Ok(found)
     }
 
-    /// Marks a write of ours to the target, once before it is sent and once after: no earlier read counts any more.
-    pub fn note_write(&self, target: &Target) {
-        let entry = self.entry(target);
-        entry
-            .written
-            .store(self.ticks.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
-        *lock(&entry.written_at) = Some(self.clock.now());
+    /// Marks a write of ours to a row, once before it is sent and once after: no earlier read of it counts any more.
+    pub fn note_write(&self, target: &Target, row: &RowKey) {
+        let tick = self.ticks.fetch_add(1, Ordering::SeqCst);
+        lock(&self.entry(target).writes).insert(row.clone(), tick);
+        *lock(&self.last_write) = Some(self.clock.now());
     }
 
-    /// Whether the last complete read already covers our own last write. A read under way counts as not yet.
+    /// Whether the last complete read already covers our own last write to the row. A read under way counts as not yet.
     #[must_use]
-    pub fn is_current(&self, target: &Target) -> bool {
+    pub fn is_current(&self, target: &Target, row: &RowKey) -> bool {
         let entry = self.entry(target);
         entry.view.try_lock().is_ok_and(|view| {
             view.as_ref()
-                .is_some_and(|view| view.tick > entry.written.load(Ordering::SeqCst))
+                .is_some_and(|view| entry.is_covered(row, view))
         })
     }
 
-    /// When we last wrote to the target, since the start.
+    /// When we last wrote to the tenant, since the start.
     #[must_use]
-    pub fn last_write(&self, target: &Target) -> Option<DateTime<Utc>> {
-        *lock(&self.entry(target).written_at)
+    pub fn last_write(&self) -> Option<DateTime<Utc>> {
+        *lock(&self.last_write)
     }
 
     /// Forgets targets that nobody declares any more.
@@ -223,8 +261,7 @@ impl Snapshots {
             return Arc::clone(entry);
         }
         let entry = Arc::new(Entry {
-            written: AtomicU64::new(0),
-            written_at: Mutex::new(None),
+            writes: Mutex::default(),
             view: tokio::sync::Mutex::new(None),
             instances: tokio::sync::Mutex::new(None),
         });

@@ -170,7 +170,7 @@ fn sent(last: &LastRequest, generation: i64) -> Option<Sent> {
     };
     Some(Sent {
         action,
-        at: last.time,
+        at: last.settled_time.unwrap_or(last.time),
         outcome,
         failures: last.failures.unwrap_or_default(),
         failing_since: last.failing_since,

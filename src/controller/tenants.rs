@@ -36,9 +36,10 @@ use crate::{
 
 use super::{
     context::Context,
-    directory::Directory,
+    directory::{Directory, Foreseen},
+    first_list::FirstList,
     grant::{NaturalKey, ObjectKey},
-    snapshots::{Freshness, Snapshots},
+    snapshots::Snapshots,
     status::{Verdict, set_condition},
     wakeups::lock,
 };
@@ -79,6 +80,7 @@ pub struct Tenants {
     connections: Mutex<HashMap<String, Connection>>,
     verdicts: watch::Sender<()>,
     store: Store<EntraTenant>,
+    first_list: FirstList,
 }
 
 /// How long a grant waits for the first verdict about its tenant.
@@ -90,11 +92,12 @@ const RETRY: Duration = Duration::from_secs(20);
 impl Tenants {
     /// No verdicts yet.
     #[must_use]
-    pub fn new(store: Store<EntraTenant>) -> Self {
+    pub fn new(store: Store<EntraTenant>, first_list: FirstList) -> Self {
         Self {
             connections: Mutex::default(),
             verdicts: watch::Sender::new(()),
             store,
+            first_list,
         }
     }
 
@@ -102,7 +105,7 @@ impl Tenants {
     pub async fn get(&self, name: &str) -> Connection {
         let mut verdicts = self.verdicts.subscribe();
         let first = async {
-            if self.store.wait_until_ready().await.is_err() {
+            if !self.first_list.is_read().await {
                 return Connection::NotReady("the operator is shutting down".to_owned());
             }
             loop {
@@ -268,10 +271,11 @@ async fn connect(
     let resync_period = parse_period(&tenant.spec.resync_period).ok_or_else(|| {
         Failure::lasting(Reason::InvalidSpec, "spec.resyncPeriod must be such as 15m")
     })?;
+    let foreseen = foreseen_questions(&name, context);
     let connection = Arc::new(Tenant {
         name,
         id: tenant.spec.tenant_id.clone(),
-        directory: Directory::new(Arc::clone(&context.clock), client.clone()),
+        directory: Directory::new(Arc::clone(&context.clock), client.clone(), foreseen),
         background: client.with_priority(Priority::Background),
         client: client.with_priority(Priority::Interactive),
         snapshots,
@@ -281,6 +285,17 @@ async fn connect(
     });
     spawn_resync(&connection, context, stop);
     Ok((connection, identity))
+}
+
+/// The ids that will have to be looked up: those of the tenant's grants that are not resolved yet.
+fn foreseen_questions(tenant: &str, context: &Context) -> Foreseen {
+    let (kinds, tenant) = (context.kinds.clone(), tenant.to_owned());
+    Box::new(move || {
+        kinds
+            .iter()
+            .flat_map(|kind| kind.unresolved_ids(&tenant))
+            .collect()
+    })
 }
 
 fn new_snapshots(tenant: &Guid, context: &Arc<Context>) -> Arc<Snapshots> {
@@ -331,14 +346,13 @@ fn spawn_resync(tenant: &Arc<Tenant>, context: &Arc<Context>, stop: Cancellation
 /// One resync: a complete read of every target that an object declares.
 pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
     context.prune_claims();
+    tenant.directory.forget_old_answers();
     let targets: HashSet<_> = context.registry.targets(&tenant.id);
     tenant.snapshots.retain(&targets);
     let since = context.clock.now();
-    let reads = targets.iter().map(|target| {
-        tenant
-            .snapshots
-            .observe(&tenant.background, target, Freshness::Since(since))
-    });
+    let reads = targets
+        .iter()
+        .map(|target| tenant.snapshots.refresh(&tenant.background, target, since));
     let mut failed = 0_usize;
     let mut signed_out = false;
     for error in join_all(reads).await.into_iter().filter_map(Result::err) {

@@ -137,7 +137,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
-            total: Duration::from_secs(60),
+            total: Duration::from_mins(1),
         }
     }
 }
@@ -159,7 +159,7 @@ impl Default for RetryLimits {
     fn default() -> Self {
         Self {
             max_attempts: 5,
-            max_elapsed: Duration::from_secs(120),
+            max_elapsed: Duration::from_mins(2),
             base_delay: Duration::from_millis(500),
             max_delay: Duration::from_secs(30),
         }

@@ -101,6 +101,8 @@ pub enum Change {
 pub enum Why {
     /// It was never granted.
     NotGranted,
+    /// It is there, from before this object, with another window.
+    Differs,
     /// The declared window was edited.
     WindowEdited,
     /// A lease nears its end, or has ended.

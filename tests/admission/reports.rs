@@ -58,6 +58,7 @@ fn full_status() -> GrantStatus {
             action: "adminAssign".to_owned(),
             client_request_id: REQUEST_ID.to_owned(),
             time: instant,
+            settled_time: Some(instant),
             generation: 1,
             id: Some(REQUEST_ID.to_owned()),
             status: Some("PendingApprovalProvisioning".to_owned()),

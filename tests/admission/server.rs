@@ -90,7 +90,7 @@ impl Server {
         // Established, served and documented are moments apart, and kubectl remembers what it saw before.
         self.kubectl(&["api-resources", "--api-group=entrapim.dev"])
             .await;
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         for crd in crds() {
             let explain = ["explain", crd.spec.names.plural.as_str()];
             while !self.try_kubectl(&explain).await.status.success() {

@@ -40,7 +40,7 @@ async fn a_request_that_entra_takes_and_fails_again_and_again_stalls_after_half_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_entra_works_on_for_minutes_is_followed_and_not_repeated() {
     let bed = bed("slow_provisioning", |behaviour| {
-        behaviour.pending_provisioning_for = Duration::from_mins(2);
+        behaviour.pending_provisioning_for = Duration::from_mins(5);
         behaviour.schedule_list_lag = Duration::from_mins(2);
     })
     .await;
@@ -66,10 +66,10 @@ async fn a_request_that_entra_works_on_for_minutes_is_followed_and_not_repeated(
         })
         .await;
     assert!(holds(&alice, "Reconciling"));
-    bed.advance(TimeDelta::seconds(80));
+    bed.advance(TimeDelta::seconds(258));
     bed.until_reason::<GroupEligibility>("alice", "AwaitingReplication")
         .await;
-    bed.advance(TimeDelta::minutes(2));
+    bed.advance(TimeDelta::seconds(121));
     bed.until_reason::<GroupEligibility>("alice", "Provisioned")
         .await;
     assert_eq!(sent(&bed), ["adminAssign"]);

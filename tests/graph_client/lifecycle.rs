@@ -61,7 +61,7 @@ async fn a_grant_is_made_prolonged_and_taken_away() {
         .await
         .unwrap();
     assert_eq!(requests.len(), 3);
-    simulator.clock().advance(Duration::from_secs(60 * 86_400));
+    simulator.clock().advance(Duration::from_hours(60 * 24));
     let purged = client.group_request(ELIGIBILITY, &made.id).await;
     assert_eq!(purged.unwrap(), None);
 }
@@ -171,7 +171,7 @@ async fn the_client_knows_itself_and_outlives_its_token() {
             .any(|role| role == "GroupMember.Read.All")
     );
     // The token ends by the simulator's clock while the client still thinks it good.
-    simulator.clock().advance(Duration::from_secs(86_400));
+    simulator.clock().advance(Duration::from_hours(24));
     file(&client, &request(RequestAction::AdminAssign, Some("P30D")))
         .await
         .unwrap();

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// How long to wait where Graph says "busy" without a time.
-const BUSY_WAIT: Duration = Duration::from_secs(60);
+const BUSY_WAIT: Duration = Duration::from_mins(1);
 /// Longest part of Graph's message that is kept, in characters.
 const MESSAGE_LENGTH: usize = 300;
 

@@ -37,6 +37,7 @@ pub(super) fn open(
     }
     let anchor = Some(Anchor { declared, window });
     let why = match (earlier, desired.lease) {
+        (None, _) if live.is_some() => Why::Differs,
         (None, _) => Why::NotGranted,
         _ if record.created_via.is_none() => Why::NotGranted,
         (Some(earlier), Some(_)) if earlier.declared == declared => Why::LeaseDue,

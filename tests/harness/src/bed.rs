@@ -214,6 +214,20 @@ impl Bed {
         }
     }
 
+    /// The arguments of `pim-operator run` for an operator of this bed in a process of its own.
+    #[must_use]
+    pub fn operator_args(&self) -> Vec<String> {
+        [
+            ("--namespace", self.namespace.as_str()),
+            ("--watch-namespace", &self.namespace),
+            ("--watch-tenant", &self.tenant),
+            ("--metrics-address", "127.0.0.1:0"),
+        ]
+        .into_iter()
+        .flat_map(|(option, value)| [option.to_owned(), value.to_owned()])
+        .collect()
+    }
+
     /// The API for a kind in the bed's namespace.
     #[must_use]
     pub fn api<K: Grant>(&self) -> Api<K> {
@@ -409,8 +423,11 @@ impl BedOptions {
     }
 }
 
-/// Where a test leaves its traffic.
-fn traffic_log(name: &str) -> std::io::Result<PathBuf> {
+/// Where a test or the demo leaves its traffic; what an earlier run left is removed.
+///
+/// # Errors
+/// When the folder cannot be made or the file cannot be removed.
+pub fn traffic_log(name: &str) -> std::io::Result<PathBuf> {
     let folder = PathBuf::from(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../target/graph-traffic"

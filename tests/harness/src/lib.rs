@@ -7,6 +7,8 @@
 
 pub mod bed;
 pub mod clock;
+pub mod kill_points;
+pub mod load;
 pub mod process;
 pub mod shapes;
 pub mod yaml;

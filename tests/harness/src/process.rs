@@ -5,7 +5,7 @@
 
 use std::{
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::Arc,
 };
 
@@ -37,14 +37,28 @@ pub fn run_if_operator() -> Result<bool, CliError> {
         return Ok(false);
     }
     let args = Args::parse_from(std::iter::once(program).chain(args));
+    end_with_parent();
     // The clock asks over plain http before the operator itself chooses a TLS provider.
     args.run
         .execute_by(|| Ok(Arc::new(RemoteClock::follow(&args.simulator)?)))?;
     Ok(true)
 }
 
-/// A running operator process; killed when dropped.
-pub struct OperatorProcess(Child);
+/// Ends this process when whoever started it is gone, however it went: it holds the other end of our input.
+fn end_with_parent() {
+    std::thread::spawn(|| {
+        // Nothing is ever written there. An error means the same as the end.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(1);
+    });
+}
+
+/// A running operator process; killed when dropped, and ending by itself when this process dies first.
+pub struct OperatorProcess {
+    child: Child,
+    /// Kept apart from `child`, whose `wait` would close it.
+    _leash: Option<ChildStdin>,
+}
 
 impl OperatorProcess {
     /// Starts this executable again as the operator, with further arguments of `pim-operator run`.
@@ -57,25 +71,57 @@ impl OperatorProcess {
         log: &Path,
         args: &[&str],
     ) -> std::io::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args([ROLE, "--simulator", simulator]);
+        Self::spawn(command, kubeconfig, log, args)
+    }
+
+    /// Starts the product's own executable, by the machine's clock, with further arguments of `pim-operator run`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_program(
+        program: &Path,
+        kubeconfig: &Path,
+        log: &Path,
+        args: &[&str],
+    ) -> std::io::Result<Self> {
+        let mut command = Command::new(program);
+        command.arg("run");
+        Self::spawn(command, kubeconfig, log, args)
+    }
+
+    fn spawn(
+        mut command: Command,
+        kubeconfig: &Path,
+        log: &Path,
+        args: &[&str],
+    ) -> std::io::Result<Self> {
+        if let Some(folder) = log.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(log)?;
-        Command::new(std::env::current_exe()?)
-            .args([ROLE, "--simulator", simulator])
+        let mut child = command
             .args(args)
             .env("KUBECONFIG", kubeconfig)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
-            .spawn()
-            .map(Self)
+            .spawn()?;
+        let leash = child.stdin.take();
+        Ok(Self {
+            child,
+            _leash: leash,
+        })
     }
 
     /// The process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.0.id()
+        self.child.id()
     }
 
     /// `kill -9`, and waits for the end.
@@ -83,8 +129,8 @@ impl OperatorProcess {
     /// # Errors
     /// When the process cannot be killed.
     pub fn kill(&mut self) -> std::io::Result<()> {
-        self.0.kill()?;
-        self.0.wait().map(drop)
+        self.child.kill()?;
+        self.child.wait().map(drop)
     }
 
     /// SIGTERM, and waits for the end; true when it ended well.
@@ -94,9 +140,9 @@ impl OperatorProcess {
     pub fn terminate(&mut self) -> std::io::Result<bool> {
         Command::new("kill")
             .arg("-TERM")
-            .arg(self.0.id().to_string())
+            .arg(self.child.id().to_string())
             .status()?;
-        Ok(self.0.wait()?.success())
+        Ok(self.child.wait()?.success())
     }
 }
 

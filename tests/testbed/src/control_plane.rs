@@ -13,7 +13,7 @@ use crate::process::Supervised;
 use crate::workdir::{Workdir, free_port};
 use crate::{AuditEvent, Binaries, Error, WriteCounts, audit, count_writes, flags};
 
-const READY_DEADLINE: Duration = Duration::from_secs(60);
+const READY_DEADLINE: Duration = Duration::from_mins(1);
 const POLL_EVERY: Duration = Duration::from_millis(50);
 
 /// What to start besides etcd and the API server.

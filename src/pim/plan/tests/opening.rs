@@ -53,10 +53,7 @@ fn a_plain_membership_is_adopted_where_a_permanent_grant_is_declared_and_bounded
     let case = new(lasting(hours(1))).listing([plain]);
     assert_eq!(
         case.decision(),
-        Decision::Send(
-            Change::Update(window(minutes(0), hours(1))),
-            Why::NotGranted
-        )
+        Decision::Send(Change::Update(window(minutes(0), hours(1))), Why::Differs)
     );
 }
 
@@ -77,10 +74,7 @@ fn a_differing_grant_is_updated_in_place() {
     let case = new(lasting(hours(8))).listing([row(permanent(-hours(24)))]);
     assert_eq!(
         case.decision(),
-        Decision::Send(
-            Change::Update(window(minutes(0), hours(8))),
-            Why::NotGranted
-        )
+        Decision::Send(Change::Update(window(minutes(0), hours(8))), Why::Differs)
     );
 }
 

@@ -1,0 +1,89 @@
+//! `make bench`: what the operator costs, counted where it arrives: at the Graph simulator and in the API server's audit log.
+//!
+//! Every case has bars; one that is missed makes the bench fail. Cases can be named as arguments; all run otherwise.
+
+mod estate;
+mod kill_points;
+mod memory;
+mod meter;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use pim_harness::{bed::BedError, process};
+
+use report::Case;
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// 1,000 grants are created.
+    #[value(name = "create_1000")]
+    Create,
+    /// Their estate is read again.
+    #[value(name = "drift_check_1000")]
+    DriftCheck,
+    /// The operator starts again on it.
+    #[value(name = "restart_1000")]
+    Restart,
+    /// The operator holds 10,000 grants.
+    #[value(name = "memory_10000")]
+    Memory,
+    /// The operator is killed between Graph's commit and its own next step.
+    #[value(name = "kill_points")]
+    KillPoints,
+}
+
+#[derive(Parser)]
+#[command(name = "bench")]
+struct Args {
+    /// The cases to measure; all by default.
+    cases: Vec<Name>,
+    /// Seed of the random kill points.
+    #[arg(long, env = "KILL_POINTS_SEED", default_value_t = 1)]
+    seed: u64,
+}
+
+fn main() -> ExitCode {
+    match process::run_if_operator().and_then(|was_operator| {
+        if was_operator {
+            Ok(true)
+        } else {
+            bench(&Args::parse())
+        }
+    }) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the cases; whether all bars hold.
+#[tokio::main]
+async fn bench(args: &Args) -> Result<bool, BedError> {
+    let wanted = |name: Name| args.cases.is_empty() || args.cases.contains(&name);
+    let mut cases: Vec<Case> = Vec::new();
+    if [Name::Create, Name::DriftCheck, Name::Restart]
+        .into_iter()
+        .any(wanted)
+    {
+        cases.extend(estate::measure(wanted(Name::DriftCheck), wanted(Name::Restart)).await?);
+    }
+    if wanted(Name::Memory) {
+        cases.push(memory::measure().await?);
+    }
+    if wanted(Name::KillPoints) {
+        cases.push(kill_points::measure(args.seed).await?);
+    }
+    report::write(&cases)?;
+    print!("{}", report::table(&cases));
+    let missed: Vec<String> = cases.iter().flat_map(Case::missed).collect();
+    for bar in &missed {
+        println!("missed: {bar}");
+    }
+    Ok(missed.is_empty())
+}

@@ -1,0 +1,169 @@
+//! What people do with manifests.
+
+use chrono::TimeDelta;
+use pim_operator::api::group_grant::{GroupAssignment, GroupEligibility};
+use pim_simulator::{Access, AdminRulesPatch, Kind, PolicyPatch};
+
+use super::{
+    MESSAGE,
+    entra::{self, GROUP, ids},
+};
+use crate::{failure::Failure, stage::Stage};
+
+/// The operator signs in, with the Secret in its own namespace.
+pub async fn tenant(stage: &mut Stage) -> Result<(), Failure> {
+    stage.apply_tenant("config/story/tenant.yaml").await?;
+    let ready = [
+        "wait",
+        "--for=condition=Ready",
+        "et/contoso",
+        "--timeout=30s",
+    ];
+    stage.kubectl(&ready).await?;
+    stage.kubectl(&["get", "et"]).await?;
+    let calls = stage.graph(&[])?;
+    stage.same("signing in is all that it took", &0, &calls.reads.len())
+}
+
+/// Two eligibilities, one of them a lease, and an assignment.
+pub async fn three_grants(stage: &mut Stage) -> Result<(), Failure> {
+    let applied = stage.now();
+    let apply = ["apply", "-f", "config/story/grants.yaml"];
+    stage.kubectl(&apply).await?;
+    let provisioned = "Provisioned";
+    let alice = stage
+        .reason::<GroupEligibility>("alice", provisioned)
+        .await?;
+    stage
+        .reason::<GroupEligibility>("erin", provisioned)
+        .await?;
+    stage.reason::<GroupAssignment>("bob", provisioned).await?;
+    stage.kubectl(&["get", "ge"]).await?;
+    stage.kubectl(&["get", "ga"]).await?;
+    stage.graph(&[
+        ("POST eligibilityScheduleRequests adminAssign", 2),
+        ("POST assignmentScheduleRequests adminAssign", 1),
+    ])?;
+    let end = entra::end(stage, Kind::Eligibility, ids::ALICE);
+    stage.same(
+        "Alice's end in Entra is the one in her object's status",
+        &entra::declared_end(&alice),
+        &end,
+    )?;
+    let length = entra::days(applied, end);
+    stage.same("90 days from now", &Some(90), &length)?;
+    let bob = entra::held(stage, Kind::Assignment, ids::BOB);
+    stage.holds("Bob is a member now", bob.iter().any(|row| row.in_force))
+}
+
+/// What Graph would refuse, the API server refuses first.
+pub async fn refused(stage: &mut Stage) -> Result<(), Failure> {
+    let apply = ["apply", "-f", "config/story/refused.yaml"];
+    let sentence = stage.kubectl_refused(&apply).await?;
+    stage.graph(&[])?;
+    let what = "the sentence says what to write";
+    stage.says(what, "write days, such as P180D for six months", &sentence)
+}
+
+/// Permanent ownership, which the group's policy does not allow.
+pub async fn policy_rejects(stage: &mut Stage) -> Result<(), Failure> {
+    let apply = ["apply", "-f", "config/story/permanent.yaml"];
+    stage.kubectl(&apply).await?;
+    let status = stage
+        .reason::<GroupAssignment>("pipeline", "PolicyRejected")
+        .await?;
+    stage.kubectl(&["get", "ga"]).await?;
+    let message = stage
+        .kubectl(&["get", "ga", "pipeline", "-o", MESSAGE])
+        .await?;
+    stage.graph(&[(
+        "POST assignmentScheduleRequests adminAssign (answered 400)",
+        1,
+    )])?;
+    stage.says(
+        "the message names the rule that refuses",
+        "ExpirationRule",
+        &message,
+    )?;
+    let stalled = status
+        .conditions
+        .iter()
+        .any(|condition| condition.type_ == "Stalled");
+    stage.holds(
+        "Stalled: a person must act, so Graph is not pressed",
+        stalled,
+    )
+}
+
+/// Somebody else may change a policy: a refused request is repeated every hour.
+pub async fn policy_changes(stage: &mut Stage) -> Result<(), Failure> {
+    let policy = PolicyPatch {
+        assignment: AdminRulesPatch {
+            permanent_allowed: Some(true),
+            ..AdminRulesPatch::default()
+        },
+        ..PolicyPatch::default()
+    };
+    stage
+        .simulator
+        .admin()
+        .set_policy(GROUP, Access::Owner, policy)?;
+    let deed = "in the portal, the policy of the group's owners is changed: permanent assignments are allowed";
+    stage.screen.deed(deed);
+    stage.let_pass(TimeDelta::minutes(61), "an hour passes");
+    stage
+        .reason::<GroupAssignment>("pipeline", "Provisioned")
+        .await?;
+    stage.kubectl(&["get", "ga"]).await?;
+    stage.graph(&[("POST assignmentScheduleRequests adminAssign", 1)])?;
+    let rows = entra::held(stage, Kind::Assignment, ids::PIPELINE);
+    let permanent = rows.iter().any(|row| row.in_force && row.end.is_none());
+    stage.holds("the pipeline owns the group, permanently", permanent)
+}
+
+/// An edited `scheduleInfo` moves the window of the grant that is there.
+pub async fn window_edited(stage: &mut Stage) -> Result<(), Failure> {
+    let edited = stage.now();
+    let patch = r#"{"spec":{"scheduleInfo":{"expiration":{"duration":"P120D"}}}}"#;
+    let command = ["patch", "ge", "alice", "--type", "merge", "-p", patch];
+    stage.kubectl(&command).await?;
+    stage
+        .reason::<GroupEligibility>("alice", "Provisioned")
+        .await?;
+    stage.kubectl(&["get", "ge"]).await?;
+    stage.graph(&[("POST eligibilityScheduleRequests adminUpdate", 1)])?;
+    let end = entra::end(stage, Kind::Eligibility, ids::ALICE);
+    let length = entra::days(edited, end);
+    stage.same(
+        "one grant as before, and it ends 120 days from now",
+        &Some(120),
+        &length,
+    )
+}
+
+/// `deletionPolicy` decides what becomes of the access.
+pub async fn deleted(stage: &mut Stage) -> Result<(), Failure> {
+    // The commands return when the objects are gone, and they go when the access is; time must run meanwhile.
+    let revoked = ["delete", "ge", "erin", "dave"];
+    stage.hurried(stage.kubectl(&revoked)).await?;
+    let retained = ["delete", "ga", "pipeline"];
+    stage.hurried(stage.kubectl(&retained)).await?;
+    stage.kubectl(&["get", "ge,ga", "-o", "name"]).await?;
+    stage.graph(&[("POST eligibilityScheduleRequests adminRemove", 2)])?;
+    let left = |kind, id| entra::held(stage, kind, id).len();
+    let eligible = (
+        left(Kind::Eligibility, ids::ERIN),
+        left(Kind::Eligibility, ids::DAVE),
+    );
+    stage.same(
+        "Erin and Dave are not eligible any more",
+        &(0, 0),
+        &eligible,
+    )?;
+    let pipeline = left(Kind::Assignment, ids::PIPELINE);
+    stage.same(
+        "the pipeline still owns the group: deletionPolicy is Retain",
+        &1,
+        &pipeline,
+    )
+}

@@ -1,0 +1,104 @@
+//! The steps, in the order in which they are told. Each goes on from where the last one ended.
+
+mod behind;
+mod entra;
+mod manifests;
+mod time;
+
+use std::time::Instant;
+
+use futures::future::BoxFuture;
+
+use crate::{
+    failure::Failure,
+    stage::{Stage, clock},
+};
+
+/// The sentence of an object's `Ready` condition, for `kubectl get -o`.
+const MESSAGE: &str = r#"jsonpath={.status.conditions[?(@.type=="Ready")].message}"#;
+
+/// What happens in a step.
+type Act = for<'a> fn(&'a mut Stage) -> BoxFuture<'a, Result<(), Failure>>;
+
+const STORY: [(&str, Act); 17] = [
+    ("A tenant is connected", |stage| {
+        Box::pin(manifests::tenant(stage))
+    }),
+    ("Three grants are applied", |stage| {
+        Box::pin(manifests::three_grants(stage))
+    }),
+    (
+        "A bad manifest is refused, with a sentence that says what to write",
+        |stage| Box::pin(manifests::refused(stage)),
+    ),
+    (
+        "A permanent grant: the group's PIM policy forbids it, and the object says so",
+        |stage| Box::pin(manifests::policy_rejects(stage)),
+    ),
+    (
+        "The policy is changed, and the operator tries again by itself",
+        |stage| Box::pin(manifests::policy_changes(stage)),
+    ),
+    ("A window is edited: 90 days become 120", |stage| {
+        Box::pin(manifests::window_edited(stage))
+    }),
+    (
+        "Bob's four hours pass: the grant lapses, and is not given again",
+        |stage| Box::pin(time::lapses(stage)),
+    ),
+    (
+        "Alice activates her membership herself: that is left alone",
+        |stage| Box::pin(behind::activation(stage)),
+    ),
+    (
+        "An administrator removes Alice's grant: it comes back, with its old end",
+        |stage| Box::pin(behind::removal(stage)),
+    ),
+    ("A grant for later is Scheduled", |stage| {
+        Box::pin(time::scheduled(stage))
+    }),
+    ("The day comes, and the grant is in force", |stage| {
+        Box::pin(time::starts(stage))
+    }),
+    (
+        "Observe: a grant made by hand differs from its manifest, and nothing is written",
+        |stage| Box::pin(behind::observed(stage)),
+    ),
+    (
+        "Observe becomes Manage: the grant is taken over, with the declared end",
+        |stage| Box::pin(behind::managed(stage)),
+    ),
+    (
+        "The operator is killed and started again: not one write",
+        |stage| Box::pin(behind::restart(stage)),
+    ),
+    (
+        "Months pass: Erin's lease is extended, what had an end has ended",
+        |stage| Box::pin(time::renews(stage)),
+    ),
+    (
+        "Manifests are deleted: access is revoked, except where it is to be retained",
+        |stage| Box::pin(manifests::deleted(stage)),
+    ),
+    (
+        "All that was said fits Microsoft's own description of Graph",
+        |stage| Box::pin(std::future::ready(behind::shapes(stage))),
+    ),
+];
+
+/// Tells the story; the number of steps when all passed.
+pub async fn tell(stage: &mut Stage) -> Result<usize, Failure> {
+    let begun = Instant::now();
+    for (index, (title, act)) in STORY.iter().enumerate() {
+        let step = Instant::now();
+        stage.screen.heading(index + 1, title, &clock(stage.now()));
+        act(stage).await?;
+        stage.screen.passed(step.elapsed());
+    }
+    stage.screen.prose(&format!(
+        "\nThe story took {:.0} s; in it passed the time until {}.",
+        begun.elapsed().as_secs_f64(),
+        clock(stage.now()),
+    ));
+    Ok(STORY.len())
+}
