@@ -7,6 +7,7 @@
 mod deletion;
 mod kubernetes;
 mod life;
+mod lists;
 mod observe;
 mod outages;
 mod policy;
