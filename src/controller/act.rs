@@ -204,6 +204,14 @@ pub async fn write_status<K: Grant>(
         .await
 }
 
+/// Reads the object from the API server, where the store may be behind.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn read<K: Grant>(context: &Context, grant: &K) -> Result<K, kube::Error> {
+    api::<K>(context, grant).get(&grant.name_any()).await
+}
+
 fn api<K: Grant>(context: &Context, grant: &K) -> Api<K> {
     Api::namespaced(
         context.client.clone(),

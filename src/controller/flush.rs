@@ -1,13 +1,19 @@
 //! The last thing a controller does: answers of Graph that wait for their read-back are written down, so that the next process
 //! knows them. Without them it would only have to ask once more.
 
+use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 use tracing::warn;
 
 use crate::pim::plan::Wait;
 
 use super::{
-    act::write_status, grant::Grant, pass::status_with_answer, reconcile::Reconciler, report,
+    act::{read, write_status},
+    context::Answer,
+    grant::Grant,
+    pass::status_with_answer,
+    reconcile::Reconciler,
+    report,
     status::whole_seconds,
 };
 
@@ -23,15 +29,29 @@ pub async fn flush<K: Grant>(reconciler: &Reconciler<K>) {
         let Some(answer) = grant.uid().and_then(|uid| unwritten.get(&uid)) else {
             continue;
         };
-        let mut status = status_with_answer(grant, Some(answer));
-        let generation = grant.meta().generation.unwrap_or_default();
-        report::waiting(Wait::Replication, status.last_request.as_ref()).apply(
-            &mut status,
-            generation,
-            now,
-        );
-        if let Err(error) = write_status(&reconciler.context, grant, status).await {
+        if let Err(error) = write_down(reconciler, grant, answer, now).await {
             warn!(kind = K::KIND, name = grant.name_any(), %error, "an answer was not written before the end");
         }
     }
+}
+
+async fn write_down<K: Grant>(
+    reconciler: &Reconciler<K>,
+    grant: &K,
+    answer: &Answer,
+    now: DateTime<Utc>,
+) -> Result<(), kube::Error> {
+    // The watch has ended, perhaps before it showed the intent that the answer belongs to.
+    let grant = if reconciler.memory.is_behind(grant) {
+        read(&reconciler.context, grant).await?
+    } else {
+        grant.clone()
+    };
+    let mut status = status_with_answer(&grant, Some(answer));
+    let generation = grant.meta().generation.unwrap_or_default();
+    let last = status.last_request.as_ref();
+    report::waiting(Wait::Replication, last).apply(&mut status, generation, now);
+    write_status(&reconciler.context, &grant, status)
+        .await
+        .map(drop)
 }
