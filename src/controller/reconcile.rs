@@ -144,9 +144,7 @@ pub async fn reconcile<K: Grant>(
                 "an object cannot be read"
             );
             reconciler.context.metrics.unreadable(K::KIND);
-            reconciler
-                .report_unreadable(guard.as_ref(), &invalid.error)
-                .await;
+            reconciler.report_unreadable(guard.as_ref(), &invalid.error);
             Ok(())
         }
     };
@@ -638,21 +636,19 @@ impl<K: Grant> Reconciler<K> {
             };
             self.context
                 .events
-                .publish(&grant, type_, &ready.reason, "Reconcile", ready.message)
-                .await;
+                .publish(&grant, type_, &ready.reason, "Reconcile", ready.message);
         }
         Ok(())
     }
 
-    async fn report_unreadable(&self, guard: &DeserializeGuard<K>, error: &str) {
+    fn report_unreadable(&self, guard: &DeserializeGuard<K>, error: &str) {
         let note = format!(
             "this object cannot be read by this version of the operator and is left alone: {error}"
         );
         let type_ = kube::runtime::events::EventType::Warning;
         self.context
             .events
-            .publish(guard, type_, Reason::InvalidSpec.as_str(), "Read", note)
-            .await;
+            .publish(guard, type_, Reason::InvalidSpec.as_str(), "Read", note);
     }
 }
 
