@@ -303,8 +303,7 @@ async fn release<K: Grant>(
     reconciler
         .context
         .events
-        .publish(grant, type_, reason, "Delete", note)
-        .await;
+        .publish(grant, type_, reason, "Delete", note);
     let_go(&reconciler.context, grant).await?;
     Ok(None)
 }

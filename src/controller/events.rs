@@ -1,40 +1,58 @@
 //! Kubernetes events: what `kubectl describe` shows below an object. Published on changes of state, never on each pass, and
-//! never in the way of one.
+//! never in the way of one: they wait in a queue and go out one after the other, in their order.
 
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures::{StreamExt, future::BoxFuture};
 use k8s_controller::events::{Event, EventRecorder};
 use kube::{
     Client, Resource,
+    core::{ObjectMeta, PartialObjectMetaExt},
     runtime::events::{EventType, Reporter},
 };
-use tracing::debug;
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tracing::{debug, warn};
 
-use super::status::Verdict;
+use super::{status::Verdict, wakeups::lock};
 
 /// The controller's name in events.
 const REPORTER: &str = "entrapim.dev/pim-operator";
+/// How long the end of the process waits for events that are still in the queue.
+const LAST_CALL: Duration = Duration::from_secs(5);
+
+type Publication = BoxFuture<'static, ()>;
 
 /// Publishes events.
 pub struct Events {
-    recorder: std::sync::Arc<EventRecorder>,
+    recorder: Arc<EventRecorder>,
+    publisher: Mutex<Option<(mpsc::UnboundedSender<Publication>, JoinHandle<()>)>>,
 }
 
 impl Events {
-    /// Publishes through a client.
+    /// Publishes through a client, in a task of its own.
     #[must_use]
     pub fn new(client: Client, instance: Option<String>) -> Self {
         let reporter = Reporter {
             controller: REPORTER.to_owned(),
             instance,
         };
+        let (queue, publications) = mpsc::unbounded_channel();
+        let publications = UnboundedReceiverStream::new(publications);
+        let task = tokio::spawn(publications.for_each(|publication: Publication| publication));
         Self {
-            recorder: std::sync::Arc::new(EventRecorder::new(client, reporter)),
+            recorder: Arc::new(EventRecorder::new(client, reporter)),
+            publisher: Mutex::new(Some((queue, task))),
         }
     }
 
     /// Publishes a change of state.
-    pub async fn publish_verdict<K>(&self, object: &K, verdict: &Verdict)
+    pub fn publish_verdict<K>(&self, object: &K, verdict: &Verdict)
     where
-        K: Resource<DynamicType = ()>,
+        K: Resource<DynamicType = ()> + Send + Sync + 'static,
     {
         let type_ = if verdict.status == Some(false) {
             EventType::Warning
@@ -47,20 +65,13 @@ impl Events {
             verdict.reason.as_str(),
             "Reconcile",
             verdict.message.clone(),
-        )
-        .await;
+        );
     }
 
     /// Publishes anything else that people should see.
-    pub async fn publish<K>(
-        &self,
-        object: &K,
-        type_: EventType,
-        reason: &str,
-        action: &str,
-        note: String,
-    ) where
-        K: Resource<DynamicType = ()>,
+    pub fn publish<K>(&self, object: &K, type_: EventType, reason: &str, action: &str, note: String)
+    where
+        K: Resource<DynamicType = ()> + Send + Sync + 'static,
     {
         let event = Event {
             type_,
@@ -69,9 +80,36 @@ impl Events {
             note: Some(note),
             related: None,
         };
-        // An event that cannot be published changes nothing about what is true.
-        if let Err(error) = self.recorder.publish(object, &event).await {
-            debug!(%error, "an event was not published");
+        // All that an event needs to know of its object, however long it waits.
+        let object = ObjectMeta {
+            name: object.meta().name.clone(),
+            namespace: object.meta().namespace.clone(),
+            uid: object.meta().uid.clone(),
+            resource_version: object.meta().resource_version.clone(),
+            ..ObjectMeta::default()
+        }
+        .into_response_partial::<K>();
+        let recorder = Arc::clone(&self.recorder);
+        let publication = Box::pin(async move {
+            // An event that cannot be published changes nothing about what is true.
+            if let Err(error) = recorder.publish(&object, &event).await {
+                debug!(%error, "an event was not published");
+            }
+        });
+        if let Some((queue, _)) = &*lock(&self.publisher) {
+            // The publisher ends only when the process does.
+            let _ = queue.send(publication);
+        }
+    }
+
+    /// Publishes what is in the queue, and nothing after that.
+    pub async fn close(&self) {
+        let Some((queue, task)) = lock(&self.publisher).take() else {
+            return;
+        };
+        drop(queue);
+        if tokio::time::timeout(LAST_CALL, task).await.is_err() {
+            warn!("some events were not published before the end");
         }
     }
 }

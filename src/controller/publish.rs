@@ -129,20 +129,18 @@ impl<K: Grant> Reconciler<K> {
             };
             self.context
                 .events
-                .publish(&grant, type_, &ready.reason, "Reconcile", ready.message)
-                .await;
+                .publish(&grant, type_, &ready.reason, "Reconcile", ready.message);
         }
         Ok(())
     }
 
-    pub(super) async fn report_unreadable(&self, guard: &DeserializeGuard<K>, error: &str) {
+    pub(super) fn report_unreadable(&self, guard: &DeserializeGuard<K>, error: &str) {
         let note = format!(
             "this object cannot be read by this version of the operator and is left alone: {error}"
         );
         let type_ = kube::runtime::events::EventType::Warning;
         self.context
             .events
-            .publish(guard, type_, Reason::InvalidSpec.as_str(), "Read", note)
-            .await;
+            .publish(guard, type_, Reason::InvalidSpec.as_str(), "Read", note);
     }
 }

@@ -86,9 +86,7 @@ pub async fn reconcile<K: Grant>(
                 "an object cannot be read"
             );
             reconciler.context.metrics.unreadable(K::KIND);
-            reconciler
-                .report_unreadable(guard.as_ref(), &invalid.error)
-                .await;
+            reconciler.report_unreadable(guard.as_ref(), &invalid.error);
             Ok(())
         }
     };

@@ -58,7 +58,7 @@ pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
         warn!(tenant = tenant.name, %error, "a target could not be read in this resync");
     }
     if tenant.client.batch_refused() && !tenant.batch_refusal_told.swap(true, Ordering::SeqCst) {
-        say_that_batches_are_refused(tenant, context).await;
+        say_that_batches_are_refused(tenant, context);
     }
     if signed_out {
         // The credential ran out or was revoked: the tenant itself has to say so.
@@ -81,19 +81,16 @@ fn jittered(period: TimeDelta) -> TimeDelta {
 }
 
 /// No source says whether PIM may be read in batches. Where it may not, a drift check costs a round trip for each list.
-async fn say_that_batches_are_refused(tenant: &Tenant, context: &Context) {
+fn say_that_batches_are_refused(tenant: &Tenant, context: &Context) {
     if let Some(object) = context.tenants.object(&tenant.name) {
         let note = "Graph refuses PIM requests in $batch: lists are read one by one from now on"
             .to_owned();
-        context
-            .events
-            .publish(
-                object.as_ref(),
-                EventType::Normal,
-                "BatchRefused",
-                "Resync",
-                note,
-            )
-            .await;
+        context.events.publish(
+            object.as_ref(),
+            EventType::Normal,
+            "BatchRefused",
+            "Resync",
+            note,
+        );
     }
 }

@@ -248,6 +248,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         () = is_ready => {}
     }
     timers.abort();
+    context.events.close().await;
 }
 
 fn tenant_controller(

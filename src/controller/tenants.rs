@@ -346,6 +346,6 @@ async fn report(
             &object,
         )
         .await?;
-    context.events.publish_verdict(tenant, &verdict).await;
+    context.events.publish_verdict(tenant, &verdict);
     Ok(())
 }
