@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, future::BoxFuture};
+use futures::future::BoxFuture;
 use k8s_controller::events::{Event, EventRecorder};
 use kube::{
     Client, Resource,
@@ -14,7 +14,6 @@ use kube::{
     runtime::events::{EventType, Reporter},
 };
 use tokio::{sync::mpsc, task::JoinHandle};
-use tokio_stream::wrappers::UnboundedReceiverStream;
 use tracing::{debug, warn};
 
 use super::{status::Verdict, wakeups::lock};
@@ -24,11 +23,11 @@ const REPORTER: &str = "entrapim.dev/pim-operator";
 /// How long the end of the process waits for events that are still in the queue.
 const LAST_CALL: Duration = Duration::from_secs(5);
 
-type Publication = BoxFuture<'static, ()>;
+/// What is to be published. The request itself, which is much larger, is made when its turn comes.
+type Publication = Box<dyn FnOnce(Arc<EventRecorder>) -> BoxFuture<'static, ()> + Send>;
 
 /// Publishes events.
 pub struct Events {
-    recorder: Arc<EventRecorder>,
     publisher: Mutex<Option<(mpsc::UnboundedSender<Publication>, JoinHandle<()>)>>,
 }
 
@@ -40,11 +39,14 @@ impl Events {
             controller: REPORTER.to_owned(),
             instance,
         };
-        let (queue, publications) = mpsc::unbounded_channel();
-        let publications = UnboundedReceiverStream::new(publications);
-        let task = tokio::spawn(publications.for_each(|publication: Publication| publication));
+        let recorder = Arc::new(EventRecorder::new(client, reporter));
+        let (queue, mut publications) = mpsc::unbounded_channel::<Publication>();
+        let task = tokio::spawn(async move {
+            while let Some(publish) = publications.recv().await {
+                publish(Arc::clone(&recorder)).await;
+            }
+        });
         Self {
-            recorder: Arc::new(EventRecorder::new(client, reporter)),
             publisher: Mutex::new(Some((queue, task))),
         }
     }
@@ -89,12 +91,13 @@ impl Events {
             ..ObjectMeta::default()
         }
         .into_response_partial::<K>();
-        let recorder = Arc::clone(&self.recorder);
-        let publication = Box::pin(async move {
-            // An event that cannot be published changes nothing about what is true.
-            if let Err(error) = recorder.publish(&object, &event).await {
-                debug!(%error, "an event was not published");
-            }
+        let publication: Publication = Box::new(move |recorder| {
+            Box::pin(async move {
+                // An event that cannot be published changes nothing about what is true.
+                if let Err(error) = recorder.publish(&object, &event).await {
+                    debug!(%error, "an event was not published");
+                }
+            })
         });
         if let Some((queue, _)) = &*lock(&self.publisher) {
             // The publisher ends only when the process does.

@@ -149,6 +149,6 @@ pub(super) fn gate(record: &Record, now: DateTime<Utc>) -> Option<Plan> {
 /// Until when Entra refuses to change the row. A membership made outside PIM has no start of its own.
 pub(super) fn minimum_duration(row: &Row, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let until = row.window.start + MINIMUM;
-    (row.active && row.created_using.is_some() && row.window.start <= now && now < until)
+    (row.active && row.created_using.is_some() && !row.is_ahead(now) && now < until)
         .then_some(until)
 }
