@@ -18,7 +18,7 @@ use pim_operator::{
 use pim_simulator::{Fault, FaultKind, Kind};
 
 use crate::{
-    bed::{Bed, BedError},
+    bed::{Bed, BedError, traffic_log},
     load::{Load, name},
     process::OperatorProcess,
 };
@@ -122,7 +122,11 @@ impl KillPoints {
     }
 
     async fn kill_at(&self, point: u32, victim: Victim) -> Result<Outcome, BedError> {
-        let bed = Bed::with(LOAD.options(&format!("kill_point_{point}"))).await?;
+        let name = format!("kill_point_{point}");
+        let mut options = LOAD.options(&name);
+        options.simulator.traffic_log = Some(traffic_log(&name)?);
+        options.simulator.keep_traffic = true;
+        let bed = Bed::with(options).await?;
         LOAD.declare(&bed).await?;
         let answer_held_back = FaultKind::SlowAfterCommit {
             milliseconds: u64::try_from(HELD_BACK.as_millis())?,
