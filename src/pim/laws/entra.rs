@@ -95,10 +95,11 @@ impl Entra {
         }
     }
 
-    /// From when on lists show all that has happened.
+    /// From when on lists show all that has happened, and what Entra is still working on.
     pub fn caught_up(&self) -> DateTime<Utc> {
         let last = self.history.last().map_or(base(), |(at, _)| *at);
-        last + self.lag
+        let due = self.pending.as_ref().map_or(last, |pending| pending.due);
+        last.max(due) + self.lag
     }
 
     /// The assigned row as it is, whatever the lists show.

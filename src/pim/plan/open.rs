@@ -7,7 +7,7 @@ use super::super::{
     observed::{Absence, Anchor, Record},
 };
 use super::{
-    Plan, Seen, Settled, Wait, Why, absence_proof,
+    Plan, Seen, Settled, Wait, Why,
     request::{ending, gone, grant, on_its_way},
 };
 
@@ -44,8 +44,8 @@ pub(super) fn open(
         (Some(_), _) => Why::WindowEdited,
     };
     if live.is_none()
-        && let Some(earlier) = earlier
-        && let Some(wait) = unlisted(record, earlier, seen.absence, now)
+        && earlier.is_some()
+        && let Some(wait) = unlisted(record, seen.absence, now)
     {
         return wait;
     }
@@ -80,17 +80,12 @@ pub(super) fn open(
 }
 
 /// The earlier window's grant is not listed, which must be sure before the next window is opened and the earlier forgotten.
-fn unlisted(
-    record: &Record,
-    earlier: Anchor,
-    absence: Option<Absence>,
-    now: DateTime<Utc>,
-) -> Option<Plan> {
-    on_its_way(record, now).or_else(|| {
-        let expected = record.granted && record.confirmed && !earlier.window.end.has_passed(now);
-        let again = absence_proof(absence, now).filter(|_| expected)?;
-        Some(Plan::wait(Wait::AbsenceProof, Some(earlier), again))
-    })
+fn unlisted(record: &Record, absence: Option<Absence>, now: DateTime<Utc>) -> Option<Plan> {
+    if record.granted {
+        gone(record, absence, now)
+    } else {
+        on_its_way(record, now)
+    }
 }
 
 /// The grant is there: until when nothing needs to be done.
