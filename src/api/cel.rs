@@ -201,6 +201,51 @@ pub(super) fn object_name_schema(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
+/// The name of a namespace.
+pub(super) fn namespace_name_schema(_: &mut SchemaGenerator) -> Schema {
+    text(
+        63,
+        &[rule(
+            "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+            "must be the name of a namespace: lower-case letters, digits and `-`, with a letter or digit at both ends",
+        )],
+    )
+}
+
+/// A label's key, with or without a prefix.
+pub(super) fn label_key_schema(_: &mut SchemaGenerator) -> Schema {
+    text(
+        317,
+        &[rule(
+            "self.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')",
+            "must be a label's key, such as team or kubernetes.io/metadata.name",
+        )],
+    )
+}
+
+/// A label's value.
+pub(super) fn label_value_schema(_: &mut SchemaGenerator) -> Schema {
+    text(
+        63,
+        &[rule(
+            "self.matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$')",
+            "must be a label's value: letters, digits, `-`, `_` and `.`, with a letter or digit at both ends",
+        )],
+    )
+}
+
+/// A directory scope.
+pub(super) fn directory_scope_schema(_: &mut SchemaGenerator) -> Schema {
+    let guid = GUID.trim_matches(['^', '$']);
+    text(
+        64,
+        &[rule(
+            format!("self == '/' || self.matches('^/(administrativeUnits/)?{guid}$')"),
+            "must be / for the whole tenant, /administrativeUnits/ID or /ID, with the id in lower case",
+        )],
+    )
+}
+
 /// A key in a Secret.
 pub(super) fn secret_key_schema(_: &mut SchemaGenerator) -> Schema {
     text(
@@ -212,8 +257,8 @@ pub(super) fn secret_key_schema(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
-/// A period of resyncs: a number with a unit.
-pub(super) fn resync_period_schema(_: &mut SchemaGenerator) -> Schema {
+/// A period such as that of resyncs: a number with a unit.
+pub(super) fn period_schema(_: &mut SchemaGenerator) -> Schema {
     let shape = "self.matches('^[0-9]{1,5}[smh]$')";
     text(
         16,
@@ -271,7 +316,11 @@ mod tests {
             user_principal_name_schema(generator),
             object_name_schema(generator),
             secret_key_schema(generator),
-            resync_period_schema(generator),
+            period_schema(generator),
+            namespace_name_schema(generator),
+            label_key_schema(generator),
+            label_value_schema(generator),
+            directory_scope_schema(generator),
             endpoint_schema(generator),
         ] {
             assert!(schema.get("maxLength").is_some());

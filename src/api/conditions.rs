@@ -98,6 +98,22 @@ reasons! {
     TenantNotReady,
     /// The spec asks for something that cannot be.
     InvalidSpec,
+    /// A boundary allows the grant.
+    Allowed,
+    /// No boundary allows the grant.
+    BoundaryDenied,
+    /// The built-in deny list forbids the grant, whatever boundaries say.
+    DenyListed,
+    /// Whether the grant is allowed could not be judged: a fact that it depends on could not be read.
+    FactsUnavailable,
+    /// The access was revoked because no boundary allows it any more.
+    AuthorityLost,
+    /// The tenant's removal guard holds revocations until somebody acknowledges them.
+    RemovalGuardTripped,
+    /// The tenant is frozen: nothing but revocations is written.
+    Frozen,
+    /// The principal is protected: its access is never revoked or shortened.
+    ProtectedPrincipal,
     /// The operator is signed in to the tenant.
     Connected,
     /// The tenant's Secret is missing, or Entra refuses what it holds.

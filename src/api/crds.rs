@@ -9,6 +9,7 @@ use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
 use super::{
+    boundary::GrantBoundary,
     group_grant::{GroupAssignment, GroupEligibility},
     tenant::EntraTenant,
 };
@@ -18,6 +19,7 @@ use super::{
 pub fn all() -> Vec<CustomResourceDefinition> {
     [
         EntraTenant::crd(),
+        GrantBoundary::crd(),
         GroupAssignment::crd(),
         GroupEligibility::crd(),
     ]

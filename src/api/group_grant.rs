@@ -49,7 +49,8 @@ macro_rules! group_grant_kind {
             printcolumn(name = "Access", type_ = "string", json_path = ".spec.accessId"),
             printcolumn(name = "Expires", type_ = "string", json_path = ".status.schedule.expires"),
             printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-            printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].message"#, priority = 1)
+            printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].message"#, priority = 1),
+            printcolumn(name = "Boundary", type_ = "string", json_path = ".status.authorizedBy.name", priority = 1)
         )]
         #[serde(rename_all = "camelCase")]
         pub struct $spec {

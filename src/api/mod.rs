@@ -1,7 +1,7 @@
 //! The Kubernetes API of pim-operator: group `entrapim.dev`, version `v1alpha1`.
 //!
 //! One file per kind ([`group_grant`] holds the two group kinds, which declare the same things about different schedule
-//! sets; [`tenant`] the connection to Entra), plus what kinds share: [`terms`] (what every grant says besides its target),
+//! sets; [`boundary`] what a namespace may grant; [`tenant`] the connection to Entra), plus what kinds share: [`terms`] (what every grant says besides its target),
 //! [`schedule_info`] (the window), [`references`] (who and what), [`status`] (what the operator reports), [`conditions`]
 //! (the frozen vocabulary of condition types and reasons) and `cel` (the rules by which the API server judges manifests).
 //! Field names and enum values are Microsoft Graph's own wherever Graph has one. Doc comments of fields are what
@@ -10,6 +10,7 @@
 //! These types are the source of `crds/`: [`crds::all`] turns them into `CustomResourceDefinition`s. Nothing here does I/O
 //! or decides anything.
 
+pub mod boundary;
 mod cel;
 pub mod conditions;
 pub mod crds;
@@ -27,5 +28,8 @@ pub const GROUP: &str = "entrapim.dev";
 pub const FINALIZER: &str = "entrapim.dev/revoke";
 /// The annotation that abandons a grant on deletion; its value must be the object's uid.
 pub const ABANDON_ANNOTATION: &str = "entrapim.dev/abandon";
+/// The annotation on an `EntraTenant` that lets revocations go on which its removal guard holds; its value is what the tenant's
+/// `Ready` message names.
+pub const ACKNOWLEDGE_REMOVALS_ANNOTATION: &str = "entrapim.dev/acknowledge-removals";
 /// The annotation that asks for a reconcile now; any new value does.
 pub const RECONCILE_ANNOTATION: &str = "entrapim.dev/requestedAt";

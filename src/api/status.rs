@@ -9,7 +9,7 @@ use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{guid::Guid, schedule_info::Expiration};
+use super::{boundary::PrincipalKind, guid::Guid, schedule_info::Expiration};
 
 /// The state of a grant.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -40,6 +40,27 @@ pub struct GrantStatus {
     /// How the grant came under this object's care.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_via: Option<CreatedVia>,
+    /// The boundary that allows the grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorized_by: Option<AuthorizedBy>,
+    /// The operator's own mark on what it recorded, by which it knows a record that somebody else wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub seal: Option<String>,
+}
+
+/// A boundary, as it was when it was judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorizedBy {
+    /// The boundary's name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// The boundary's uid.
+    #[schemars(length(max = 64))]
+    pub uid: String,
+    /// The generation of the boundary's `spec`.
+    pub generation: i64,
 }
 
 /// Ids and display names behind the references in `spec`.
@@ -58,6 +79,9 @@ pub struct ResolvedReferences {
     /// The user principal name or display name of the principal, or its id where no name could be read.
     #[schemars(length(max = 1024))]
     pub principal_name: String,
+    /// What sort of directory object the principal is: `User`, `Group` or `ServicePrincipal`; absent where it could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal_kind: Option<PrincipalKind>,
 }
 
 /// The anchored window and the schedule that carries it.

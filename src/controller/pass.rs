@@ -194,14 +194,9 @@ pub(super) fn read_back_later(
     (awaited && stale && now < quiet && now < sent.at + READ_BACK_LATEST).then_some(quiet)
 }
 
-/// Since when reads have not shown the row. Reads from before our own last request prove nothing about it.
+/// The reads that have not shown the row, as far as they count.
 pub(super) fn absence(view: &View, place: &Place, record: &Record) -> Option<Absence> {
-    let absence = view.absence(&place.row)?;
-    let since = record
-        .last
-        .as_ref()
-        .map_or(absence.since, |last| last.at.max(absence.since));
-    (since <= absence.until).then_some(Absence { since, ..absence })
+    view.absence(&place.row, record.reads_count_from())
 }
 
 /// Whether a person asked for a look now. What Entra lists is read afresh then, and a refusal is no reason to wait.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::{
     api::{
-        conditions::Reason, guid::Guid, references::GroupRef, references::PrincipalRef,
-        status::ResolvedReferences,
+        boundary::PrincipalKind, conditions::Reason, guid::Guid, references::GroupRef,
+        references::PrincipalRef, status::ResolvedReferences,
     },
-    graph::{GraphError, GroupObject},
+    graph::{GraphError, GroupObject, ObjectKind},
 };
 
 use super::{grant::Grant, tenants::Tenant};
@@ -52,13 +52,14 @@ pub async fn resolve<K: Grant>(
         principal(&grant.terms().principal, tenant)
     );
     let (group_id, target_name) = group?;
-    let (principal_id, principal_name) = principal?;
+    let (principal_id, principal_name, principal_kind) = principal?;
     Ok(ResolvedReferences {
         tenant_id: tenant.id.clone(),
         group_id,
         principal_id,
         target_name,
         principal_name,
+        principal_kind,
     })
 }
 
@@ -133,7 +134,7 @@ fn unsupported(group: &GroupObject) -> Option<&'static str> {
 async fn principal(
     reference: &PrincipalRef,
     tenant: &Arc<Tenant>,
-) -> Result<(Guid, String), Unresolved> {
+) -> Result<(Guid, String, Option<PrincipalKind>), Unresolved> {
     let missing = |message| {
         Err(Unresolved::Wrong {
             reason: Reason::PrincipalNotFound,
@@ -152,7 +153,7 @@ async fn principal(
             }
             // The id is all that a grant needs; without the permission to read names, it stands for itself.
             Err(error) if matches!(error.advice(), crate::graph::Advice::FixPermissions { .. }) => {
-                return Ok((id.clone(), id.to_string()));
+                return Ok((id.clone(), id.to_string(), None));
             }
             Err(error) => return Err(error.into()),
         }
@@ -172,7 +173,11 @@ async fn principal(
         }
     } else if let Some(name) = &reference.group_display_name {
         return match one(directory.groups_named(name).await?) {
-            Ok(group) => Ok((Guid::new(&group.id), name.clone())),
+            Ok(group) => Ok((
+                Guid::new(&group.id),
+                name.clone(),
+                Some(PrincipalKind::Group),
+            )),
             Err(0) => missing(format!("there is no group named \"{name}\" in the tenant")),
             Err(several) => Err(Unresolved::Wrong {
                 reason: Reason::Ambiguous,
@@ -193,7 +198,13 @@ async fn principal(
         .user_principal_name
         .or(found.display_name)
         .unwrap_or_else(|| found.id.clone());
-    Ok((Guid::new(&found.id), name))
+    let kind = match found.kind {
+        ObjectKind::User => Some(PrincipalKind::User),
+        ObjectKind::Group => Some(PrincipalKind::Group),
+        ObjectKind::ServicePrincipal => Some(PrincipalKind::ServicePrincipal),
+        ObjectKind::Unknown(_) => None,
+    };
+    Ok((Guid::new(&found.id), name, kind))
 }
 
 /// The only element, or how many there are.

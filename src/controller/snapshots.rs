@@ -32,6 +32,9 @@ use super::{
     wakeups::lock,
 };
 
+/// How many complete reads are remembered: enough for two that lie apart among some that follow each other closely.
+const READS: usize = 16;
+
 /// A complete read of one target.
 #[derive(Debug)]
 pub struct View {
@@ -39,7 +42,8 @@ pub struct View {
     pub read_at: DateTime<Utc>,
     tick: u64,
     rows: HashMap<RowKey, Vec<Row>>,
-    first_read_at: DateTime<Utc>,
+    /// When this and the complete reads before it began, oldest first.
+    reads: Vec<DateTime<Utc>>,
     absent_since: HashMap<RowKey, DateTime<Utc>>,
 }
 
@@ -50,9 +54,9 @@ impl View {
         self.rows.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// Since when complete reads have not shown a row of ours for the key.
+    /// The complete reads in a row, from an instant on, that have not shown a row of ours for the key.
     #[must_use]
-    pub fn absence(&self, key: &RowKey) -> Option<Absence> {
+    pub fn absence(&self, key: &RowKey, from: Option<DateTime<Utc>>) -> Option<Absence> {
         if self
             .rows(key)
             .iter()
@@ -60,11 +64,11 @@ impl View {
         {
             return None;
         }
-        let since = self
-            .absent_since
-            .get(key)
-            .copied()
-            .unwrap_or(self.first_read_at);
+        let gone = self.absent_since.get(key).copied();
+        let counts = |at: &&DateTime<Utc>| {
+            gone.is_none_or(|gone| **at >= gone) && from.is_none_or(|from| **at >= from)
+        };
+        let since = *self.reads.iter().find(counts)?;
         Some(Absence {
             since,
             until: self.read_at,
@@ -309,14 +313,16 @@ fn next_view(
                 .cloned(),
         );
     }
-    let first_read_at = last.map_or(read_at, |last| last.first_read_at);
-    // A key that was seen once and is seen again starts its absence afresh, so only keys never seen fall back to the first read.
+    let earlier = last.map_or(&[][..], |last| &last.reads);
+    let kept = earlier.len().saturating_sub(READS - 1);
+    let reads = earlier[kept..].iter().copied().chain([read_at]).collect();
+    // A key that was seen once and is seen again starts its absence afresh.
     (
         View {
             read_at,
             tick,
             rows,
-            first_read_at,
+            reads,
             absent_since,
         },
         changed,

@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 
 use crate::api::status::CreatedVia;
 
-use super::window::{Declared, End, TOLERANCE, Window};
+use super::{
+    retry::LIST_LAG,
+    window::{Declared, End, TOLERANCE, Window},
+};
 
 /// One schedule that Entra lists for the natural key (tenant, target, principal, kind).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +47,8 @@ pub enum Observation<'a> {
     Rows {
         /// The rows of the key.
         rows: &'a [Row],
-        /// Since when, without interruption, complete reads have shown no row of ours. Only reads after the last request
-        /// count: an earlier one says nothing about what that did.
+        /// The complete reads in a row that have shown no row of ours, as far as [`Record::reads_count_from`] lets them
+        /// count.
         absence: Option<Absence>,
         /// Whether an instance of the grant is in force, if it was asked.
         instance: Option<bool>,
@@ -85,6 +88,18 @@ impl Record {
         if let Some(last) = &mut self.last {
             last.outcome = outcome;
         }
+    }
+
+    /// From when on a read that does not show the grant says anything: an earlier one tells nothing about what our last
+    /// request did, and until the grant was listed once, lists may be behind.
+    #[must_use]
+    pub fn reads_count_from(&self) -> Option<DateTime<Utc>> {
+        let last = self.last.as_ref()?;
+        Some(if self.confirmed {
+            last.at
+        } else {
+            last.at + LIST_LAG
+        })
     }
 
     /// Whether an assigned row is the grant that this object manages. After the end of the window only a row that began

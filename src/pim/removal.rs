@@ -72,8 +72,10 @@ pub fn removal(
         return Removal::First(wait);
     }
     match gone(record, absence, now) {
-        // A row that is listed is no gap in the list: ours has lapsed, or it is somebody else's.
-        Some(wait) if listed.is_none() => Removal::First(wait),
+        // A row that is listed is no gap in the list: ours has lapsed, or it is somebody else's. It may be a memory, though.
+        Some(wait) if listed.is_none() || wait.decision == Decision::Wait(Wait::Replication) => {
+            Removal::First(wait)
+        }
         _ => Removal::Done(Done::Gone),
     }
 }

@@ -18,7 +18,8 @@ pub struct Operator {
     pub desired: Desired,
     pub record: Record,
     pub deleted: bool,
-    absence: Option<Absence>,
+    /// When lists have been read in a row without a row of ours.
+    absent: Vec<DateTime<Utc>>,
     /// When to decide again.
     pub wake: Option<DateTime<Utc>>,
     /// Every request that was sent.
@@ -50,7 +51,7 @@ impl Operator {
             desired,
             record: Record::default(),
             deleted: false,
-            absence: None,
+            absent: vec![],
             wake: None,
             sent: vec![],
         }
@@ -75,24 +76,18 @@ impl Operator {
         }
         let rows = entra.list();
         if read {
-            self.absence = match (assigned(&rows), self.absence) {
-                (Some(_), _) => None,
-                (None, Some(absence)) => Some(Absence {
-                    until: entra.now,
-                    ..absence
-                }),
-                (None, None) => Some(Absence {
-                    since: entra.now,
-                    until: entra.now,
-                }),
-            };
+            if assigned(&rows).is_some() {
+                self.absent.clear();
+            } else {
+                self.absent.push(entra.now);
+            }
         }
         let mut instance = None;
         loop {
             let observation = if read {
                 Observation::Rows {
                     rows: &rows,
-                    absence: self.absence,
+                    absence: self.absence(),
                     instance,
                 }
             } else {
@@ -111,6 +106,15 @@ impl Operator {
                 _ => return self.act(plan, entra),
             }
         }
+    }
+
+    fn absence(&self) -> Option<Absence> {
+        let from = self.record.reads_count_from();
+        let counts = |at: &&DateTime<Utc>| from.is_none_or(|from| **at >= from);
+        Some(Absence {
+            since: *self.absent.iter().find(counts)?,
+            until: *self.absent.last()?,
+        })
     }
 
     fn decide(&self, observation: &Observation<'_>, now: DateTime<Utc>) -> Result<Plan, Pass> {
@@ -153,7 +157,6 @@ impl Operator {
                 let now = entra.now;
                 self.sent.push((now, change.clone()));
                 self.record.confirmed = false;
-                self.absence = None;
                 let before = self.record.last.take();
                 let failing = before
                     .filter(|sent| matches!(sent.outcome, Outcome::Failed | Outcome::Refused(_)));

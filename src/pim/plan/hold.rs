@@ -123,7 +123,8 @@ fn ended(held: &Held<'_>, now: DateTime<Utc>) -> Plan {
     }
     let anchor = Some(held.anchor);
     let live = row.filter(|row| !row.has_lapsed(now));
-    let owned = live.filter(|row| record.owns(row, now));
+    // What a window that was never granted finds is not ours, even where it began before its end.
+    let owned = live.filter(|row| record.granted && record.owns(row, now));
     let last = held.anchor.window.end.plus(TOLERANCE);
     match owned {
         Some(row) if row.window.end > last => ending(row, record, Why::Outlived, anchor, now),

@@ -117,17 +117,10 @@ pub(in super::super) fn gone(
     if removed || ended || record.created_via.is_none() {
         return None;
     }
-    // Nothing of ours was listed since the last request, whatever became of it: an earlier grant may not be either. What
-    // was read while the list may have been behind proves nothing.
-    let asked = record.last.as_ref().filter(|_| !record.confirmed);
-    let caught_up = asked.map(|sent| sent.at + LIST_LAG);
-    if caught_up.is_some_and(|caught_up| now < caught_up) {
+    // Nothing of ours was listed since the last request, whatever became of it: an earlier grant may not be either.
+    if !record.confirmed && record.reads_count_from().is_some_and(|from| now < from) {
         return Some(Plan::wait(Wait::Replication, record.anchor, now + POLL));
     }
-    let absence = absence.map(|absence| Absence {
-        since: caught_up.map_or(absence.since, |caught_up| absence.since.max(caught_up)),
-        ..absence
-    });
     absence_proof(absence, now).map(|again| Plan::wait(Wait::AbsenceProof, record.anchor, again))
 }
 
