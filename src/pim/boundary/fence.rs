@@ -213,6 +213,19 @@ impl Fence {
             .collect()
     }
 
+    /// Which boundaries select a namespace, and in which state they are: while it stays the same, so do all rulings.
+    #[must_use]
+    pub fn state_for(
+        &self,
+        namespace: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> BTreeSet<(String, i64)> {
+        self.selecting(namespace, labels)
+            .iter()
+            .map(|(boundary, _)| (boundary.uid.clone(), boundary.generation))
+            .collect()
+    }
+
     /// Whether a boundary gives the namespace this access at all, whatever its limits.
     #[must_use]
     pub fn covers(&self, request: &Request, labels: &BTreeMap<String, String>) -> bool {
