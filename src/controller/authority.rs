@@ -22,7 +22,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     api::{
-        boundary::{GrantBoundary, OnAuthorityLost},
+        boundary::{GrantBoundary, OnAuthorityLost, PrincipalKind},
         guid::Guid,
         status::{AuthorizedBy, GrantStatus},
     },
@@ -77,6 +77,8 @@ pub enum Judged {
     Allowed(Permit),
     /// Nothing allows it.
     Denied(Denial),
+    /// The directory knows no such principal.
+    NoPrincipal,
     /// A fact that it depends on could not be read.
     Unknown(GraphError),
 }
@@ -187,6 +189,7 @@ impl Authority {
                 return Judged::Allowed(permit);
             }
             match self.learn(place, &request, &need, principal_kind).await {
+                Ok(None) if need.principal_kind => return Judged::NoPrincipal,
                 Ok(kind) => principal_kind = kind,
                 Err(error) => return Judged::Unknown(error),
             }
@@ -202,15 +205,15 @@ impl Authority {
         place: &Place,
         request: &Request,
         need: &Need,
-        kind: Option<crate::api::boundary::PrincipalKind>,
-    ) -> Result<Option<crate::api::boundary::PrincipalKind>, GraphError> {
+        kind: Option<PrincipalKind>,
+    ) -> Result<Option<PrincipalKind>, GraphError> {
         let facts = &place.tenant.facts;
         let mut kind = kind;
         if need.operator {
             facts.read_operator(&place.tenant).await?;
         }
         if need.principal_kind || (!need.memberships.is_empty() && kind.is_none()) {
-            kind = Some(facts.read_kind(&place.tenant, &request.principal).await?);
+            kind = facts.read_kind(&place.tenant, &request.principal).await?;
         }
         if let (false, Some(kind)) = (need.memberships.is_empty(), kind) {
             facts

@@ -5,7 +5,11 @@ use kube::ResourceExt;
 use tracing::warn;
 
 use crate::{
-    api::{boundary::OnAuthorityLost, conditions::ConditionType, status::AuthorizedBy},
+    api::{
+        boundary::OnAuthorityLost,
+        conditions::{ConditionType, Reason},
+        status::AuthorizedBy,
+    },
     pim::{
         boundary::{Denial, Permit, Span},
         desired::{Desired, Mode},
@@ -17,11 +21,13 @@ use crate::{
 use super::{
     act::Order,
     authority::{Judged, Purpose, declared_span, span},
+    context::unresolved_since,
     delete::{Revocation, revoke},
     grant::{Grant, ObjectKey},
-    pass::{Pass, Place},
+    pass::{Pass, Place, unresolved_pass},
     reconcile::{ReconcileError, Reconciler},
     report::{self, Held},
+    resolve::Unresolved,
     status::{find_condition, record, set_condition},
 };
 
@@ -69,6 +75,7 @@ impl<K: Grant> Reconciler<K> {
                 );
                 Ok(Authorized::Yes(pass))
             }
+            Judged::NoPrincipal => Ok(Authorized::No(no_principal(pass, place, now))),
             Judged::Unknown(error) => {
                 let report = report::not_judged(&error);
                 Ok(Authorized::No(
@@ -93,10 +100,7 @@ impl<K: Grant> Reconciler<K> {
         now: DateTime<Utc>,
     ) -> Result<Pass<K>, ReconcileError> {
         let context = &self.context;
-        let key = ObjectKey::of(K::KIND, &pass.grant);
-        for other in context.registry.release(&key) {
-            context.wakeups.trigger(&other);
-        }
+        self.give_up_claim(&pass.grant);
         self.note_denial(&pass, denial);
         let lost = pass.status.created_via.is_some();
         if lost
@@ -161,11 +165,25 @@ impl<K: Grant> Reconciler<K> {
         match judged {
             Judged::Allowed(permit) => self.take(pass, &permit, now).await,
             Judged::Denied(denial) => {
-                let pass = self
-                    .deny(pass.clone(), Mode::Manage, place, &denial, now)
-                    .await?;
-                Ok(Some(pass))
+                self.give_up_claim(&pass.grant);
+                self.note_denial(pass, &denial);
+                let lost = pass.status.created_via.is_some();
+                let held = if lost { Held::Frozen } else { Held::Nothing };
+                let mut pass = pass.clone();
+                // What the facts of this minute deny to a grant that is there, the next pass judges as authority that is lost.
+                let again = if lost {
+                    TimeDelta::seconds(15)
+                } else {
+                    JUDGED_AGAIN
+                };
+                pass.wake = Some(now + again);
+                Ok(Some(pass.say(
+                    &report::denied(&denial, held),
+                    generation,
+                    now,
+                )))
             }
+            Judged::NoPrincipal => Ok(Some(no_principal(pass.clone(), place, now))),
             Judged::Unknown(error) => {
                 let report = report::not_judged(&error);
                 let pass = pass.clone().fail(&error, generation, now);
@@ -201,6 +219,13 @@ impl<K: Grant> Reconciler<K> {
         )))
     }
 
+    fn give_up_claim(&self, grant: &K) {
+        let key = ObjectKey::of(K::KIND, grant);
+        for other in self.context.registry.release(&key) {
+            self.context.wakeups.trigger(&other);
+        }
+    }
+
     fn note_denial(&self, pass: &Pass<K>, denial: &Denial) {
         let before = find_condition(&pass.status, ConditionType::Authorized);
         let said = denial.to_string();
@@ -220,4 +245,19 @@ impl<K: Grant> Reconciler<K> {
             "denied"
         );
     }
+}
+
+/// The id resolved once, and the directory does not know it: not yet, or not any more.
+fn no_principal<K: Grant>(pass: Pass<K>, place: &Place, now: DateTime<Utc>) -> Pass<K> {
+    let generation = pass.grant.meta().generation.unwrap_or_default();
+    let since = unresolved_since(&pass.grant);
+    let unresolved = Unresolved::Wrong {
+        reason: Reason::PrincipalNotFound,
+        message: format!(
+            "there is no user, group or service principal with the id {} in the tenant",
+            place.resolved.principal_id
+        ),
+        may_appear: true,
+    };
+    unresolved_pass(pass, unresolved, since, generation, now)
 }

@@ -335,13 +335,13 @@ async fn is_gone(record: &Record, place: &Place) -> bool {
     if !unknown {
         return false;
     }
-    let directory = &place.tenant.directory;
-    let (principal, group) = tokio::join!(
-        directory.object(place.resolved.principal_id.as_str()),
-        directory.object(place.resolved.group_id.as_str()),
-    );
+    let ids = [&place.resolved.principal_id, &place.resolved.group_id].map(ToString::to_string);
+    let found = place.tenant.client.objects_by_ids(&ids).await;
     // Not knowing is no proof: the removal is tried again then.
-    matches!(principal, Ok(None)) || matches!(group, Ok(None))
+    found.is_ok_and(|found| {
+        let is_there = |id: &String| found.iter().any(|one| one.id.eq_ignore_ascii_case(id));
+        !ids.iter().all(is_there)
+    })
 }
 
 /// Why the access is to be left behind, if it is.

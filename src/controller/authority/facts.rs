@@ -76,18 +76,14 @@ impl TenantFacts {
         kind_of(&object.kind)
     }
 
-    /// Asks what sort of object a principal is.
+    /// Asks what sort of object a principal is; none when the directory knows no user, group or service principal of the id.
     pub(super) async fn read_kind(
         &self,
         tenant: &Tenant,
         principal: &Guid,
-    ) -> Result<PrincipalKind, GraphError> {
+    ) -> Result<Option<PrincipalKind>, GraphError> {
         let found = tenant.directory.object(principal.as_str()).await?;
-        found.and_then(|object| kind_of(&object.kind)).ok_or_else(|| {
-            GraphError::Invalid(format!(
-                "the principal {principal} is no user, group or service principal that the directory knows"
-            ))
-        })
+        Ok(found.and_then(|object| kind_of(&object.kind)))
     }
 
     /// The memberships of a principal that were read since.

@@ -130,6 +130,20 @@ impl Bed {
         Ok(())
     }
 
+    /// Lets the namespace grant anything in a group that was not in the estate at the start.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn allow_group(&self, id: uuid::Uuid) -> Result<(), kube::Error> {
+        let groups: Vec<_> = Estate::contoso()
+            .groups
+            .iter()
+            .filter_map(|group| group.id)
+            .chain([id])
+            .collect();
+        self.allow_everything(&groups).await
+    }
+
     /// Writes a boundary.
     ///
     /// # Errors
