@@ -115,7 +115,7 @@ impl RunArgs {
             listener: Some(TcpListener::bind(self.metrics_address).await?),
             identity: self.leader_elect.then_some(self.identity),
         };
-        operator.run(stop).await?;
+        Box::pin(operator.run(stop)).await?;
         Ok(())
     }
 }

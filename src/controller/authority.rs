@@ -161,7 +161,7 @@ impl Authority {
             .known_role_assignable(place.resolved.group_id.as_str());
         let mut principal_kind = match purpose {
             Purpose::Standing => place.resolved.principal_kind,
-            Purpose::Write => known.known_kind(&place.tenant, &request.principal),
+            Purpose::Write => TenantFacts::known_kind(&place.tenant, &request.principal),
         };
         // Each round learns all that the last one needed; a second need can only follow from a boundary that came in between.
         for _ in 0..4 {

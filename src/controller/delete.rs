@@ -187,21 +187,7 @@ pub(super) async fn revoke<K: Grant>(
             Removal::Done(_) if let Revocation::AuthorityLost(denial) = revocation => {
                 return Ok(Some(authority_lost(reconciler, pass, denial, now)));
             }
-            Removal::Done(done) => {
-                let (reason, note) = match done {
-                    Done::Gone => ("Revoked", "the access is no longer in Entra"),
-                    Done::Retained => ("RetainedOnDelete", "the access stays in Entra, unmanaged"),
-                    Done::NeverManaged => ("Deleted", "nothing was granted for it"),
-                };
-                return release(
-                    reconciler,
-                    &pass.grant,
-                    EventType::Normal,
-                    reason,
-                    note.to_owned(),
-                )
-                .await;
-            }
+            Removal::Done(done) => return let_go_after(reconciler, &pass.grant, done).await,
             Removal::Held => {
                 let message =
                     "deletion waits: `suspend` is true, and `deletionPolicy` is Revoke".to_owned();
@@ -256,6 +242,26 @@ pub(super) async fn revoke<K: Grant>(
     }
     pass.wake = Some(now + TimeDelta::seconds(5));
     Ok(Some(pass))
+}
+
+async fn let_go_after<K: Grant>(
+    reconciler: &Reconciler<K>,
+    grant: &K,
+    done: Done,
+) -> Result<Option<Pass<K>>, ReconcileError> {
+    let (reason, note) = match done {
+        Done::Gone => ("Revoked", "the access is no longer in Entra"),
+        Done::Retained => ("RetainedOnDelete", "the access stays in Entra, unmanaged"),
+        Done::NeverManaged => ("Deleted", "nothing was granted for it"),
+    };
+    release(
+        reconciler,
+        grant,
+        EventType::Normal,
+        reason,
+        note.to_owned(),
+    )
+    .await
 }
 
 /// The access is gone, and with it the object's place among the grants of its namespace.

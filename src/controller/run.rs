@@ -177,6 +177,7 @@ struct Parts {
     instance: Option<String>,
 }
 
+#[expect(clippy::too_many_lines, reason = "the wiring reads as one list")]
 async fn controllers(parts: Parts, stop: CancellationToken) {
     let Parts {
         client,
@@ -208,6 +209,17 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         Arc::new(StoredObjects(eligibility_store.clone())),
         Arc::new(StoredObjects(assignment_store.clone())),
     ];
+    let authority = Authority::new(
+        boundary_store,
+        namespace_store,
+        vec![
+            boundaries_read.clone(),
+            namespaces_read,
+            eligibilities_read.clone(),
+            assignments_read.clone(),
+        ],
+        lifted,
+    );
     let context = Arc::new(Context {
         client: client.clone(),
         namespace,
@@ -215,17 +227,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         timeouts,
         retry,
         tenants: Tenants::new(tenant_store.clone(), tenants_read.clone()),
-        authority: Authority::new(
-            boundary_store,
-            namespace_store,
-            vec![
-                boundaries_read.clone(),
-                namespaces_read,
-                eligibilities_read.clone(),
-                assignments_read.clone(),
-            ],
-            lifted,
-        ),
+        authority,
         registry: Arc::new(Registry::default()),
         wakeups: Arc::clone(&wakeups),
         events: Events::new(client.clone(), instance),

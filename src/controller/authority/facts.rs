@@ -71,7 +71,7 @@ impl TenantFacts {
     }
 
     /// What sort of object a principal is, as far as the directory said so lately. What an object's status says of it is no fact.
-    pub(super) fn known_kind(&self, tenant: &Tenant, principal: &Guid) -> Option<PrincipalKind> {
+    pub(super) fn known_kind(tenant: &Tenant, principal: &Guid) -> Option<PrincipalKind> {
         let object = tenant.directory.known_object(principal.as_str())?;
         kind_of(&object.kind)
     }
