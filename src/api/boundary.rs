@@ -1,5 +1,10 @@
 //! `GrantBoundary`: what a namespace may grant. Without one that allows a grant whole, nothing is granted.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "every printer column says its type"
+)]
+
 use std::collections::BTreeMap;
 
 use kube::{CustomResource, KubeSchema};
