@@ -78,7 +78,9 @@ fn collection_trials(path: &str, schema: &JSONSchemaProps, good: Option<&Value>)
             Value::Object(pairs.collect())
         };
         // The good one's own are merged in.
-        let own = good.and_then(Value::as_object).map_or(0, serde_json::Map::len);
+        let own = good
+            .and_then(Value::as_object)
+            .map_or(0, serde_json::Map::len);
         let own = i64::try_from(own).unwrap();
         add(map(max - own), None);
         let says = format!("must have at most {max} items");

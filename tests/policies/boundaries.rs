@@ -1,9 +1,18 @@
 //! `boundaries.entrapim.dev`: what no boundary allows is refused at admission, and nothing else.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use futures::{StreamExt, stream};
 use pim_operator::{
-    api::boundary::{GrantBoundary, Permanence, Requirement},
-    pim::duration,
+    api::{
+        boundary::{GrantBoundary, GrantKind, PrincipalKind},
+        group_grant::GroupEligibilitySpec,
+        guid::Guid,
+    },
+    pim::{
+        boundary::{Boundary, Facts, Fence, GrantTarget, OperatorIdentity, Request, Ruling, Span},
+        duration,
+    },
 };
 use serde_json::{Value, json};
 
@@ -206,57 +215,76 @@ async fn access_that_no_boundary_gives_is_told_what_they_give() {
     }
 }
 
-/// Whether a boundary allows a grant, as far as the policy can tell; in other words than the policy's.
-fn allows(boundary: &GrantBoundary, grant: &Value) -> bool {
-    let (boundary, spec) = (&boundary.spec, &grant["spec"]);
-    let has = |list: Value, value: &Value| list.as_array().unwrap().contains(value);
-    let here = match grant["metadata"]["namespace"].as_str().unwrap() {
-        "shared" => {
-            boundary.namespace_selector.is_some()
-                || boundary.namespaces.iter().any(|one| one.0 == "shared")
-        }
-        namespace => boundary.namespaces.iter().any(|one| one.0 == namespace),
-    };
-    let access = if boundary.access_ids.is_empty() {
-        json!(["member"])
-    } else {
-        json!(boundary.access_ids)
-    };
-    let principal = if spec["principal"].get("userPrincipalName").is_some() {
-        json!("User")
-    } else {
-        json!("Group")
-    };
-    let limits = boundary.limits.clone().unwrap_or_default();
-    let limit = if grant["kind"] == "GroupEligibility" {
-        limits.max_eligibility_duration
-    } else {
-        limits.max_assignment_duration
-    };
-    let in_time = match spec["scheduleInfo"]["expiration"]["duration"].as_str() {
-        None => limits.permanent == Some(Permanence::Allowed),
-        Some(length) => limit.is_none_or(|limit| {
-            duration::parse(length).unwrap() <= duration::parse(&limit).unwrap()
+/// Whether the operator's own decision allows a grant, with nothing else in its way.
+fn allowed(fence: &Fence, grant: &Value) -> bool {
+    let spec: GroupEligibilitySpec = serde_json::from_value(grant["spec"].clone()).unwrap();
+    let eligibility = grant["kind"] == "GroupEligibility";
+    let expiration = &spec.terms.schedule_info.expiration;
+    let length = expiration.duration.as_deref();
+    let namespace = grant["metadata"]["namespace"].as_str().unwrap();
+    let request = Request {
+        namespace: namespace.to_owned(),
+        tenant: spec.terms.tenant_ref.name.clone(),
+        kind: if eligibility {
+            GrantKind::GroupEligibility
+        } else {
+            GrantKind::GroupAssignment
+        },
+        target: GrantTarget::Group {
+            id: Guid::new("68e55cce-cf7e-4a2d-9046-3e4e75c4bfa7"),
+            access: spec.target.access_id,
+        },
+        principal: Guid::new("0c6f6f0e-3b0a-4f0c-8a8e-5d7f3b1c9a21"),
+        span: length.map_or(Span::Permanent, |length| {
+            Span::For(duration::parse(length).unwrap())
         }),
+        justified: spec.terms.justification.is_some(),
+        ticketed: spec.terms.ticket_info.is_some(),
     };
-    let papers = boundary.requirements.clone().unwrap_or_default();
-    let paper = |demand: Option<Requirement>, field: &str| {
-        demand != Some(Requirement::Required) || !spec[field].is_null()
+    let shared = [("team", "platform"), ("stage", "live")];
+    let labels = match namespace {
+        "shared" => shared
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+        _ => BTreeMap::new(),
     };
-    here && has(json!(boundary.tenants), &spec["tenantRef"]["name"])
-        && has(json!(boundary.kinds), &grant["kind"])
-        && has(access, &spec["accessId"])
-        && has(json!(boundary.principals.kinds), &principal)
-        && in_time
-        && paper(papers.justification, "justification")
-        && paper(papers.ticket, "ticketInfo")
+    let operator = OperatorIdentity {
+        service_principal: Guid::new("11111111-0000-4000-8000-000000000001"),
+        groups: BTreeSet::new(),
+        nested: BTreeSet::new(),
+    };
+    let facts = Facts {
+        namespace_labels: &labels,
+        principal_kind: Some(if spec.terms.principal.user_principal_name.is_some() {
+            PrincipalKind::User
+        } else {
+            PrincipalKind::Group
+        }),
+        memberships: &BTreeMap::new(),
+        held_by_others: 0,
+        operator: Some(&operator),
+        protected: &[],
+        role_assignable: Some(false),
+        lifted: &[],
+        authorized_by: None,
+    };
+    match fence.rule(&request, &facts) {
+        Ruling::Allowed(_) => true,
+        Ruling::Denied(_) => false,
+        Ruling::Unknown(need) => panic!("{need:?}"),
+    }
 }
 
 #[tokio::test]
-async fn a_grant_is_refused_exactly_when_no_single_boundary_allows_it() {
+async fn a_grant_is_refused_exactly_when_the_operator_would_deny_it() {
     let bed = &Bed::shared().await;
     let text = std::fs::read_to_string(repository("tests/policies/boundaries.yaml")).unwrap();
     let boundaries: Vec<GrantBoundary> = serde_saphyr::from_multiple(&text).unwrap();
+    let read = |boundary: &GrantBoundary| {
+        let name = boundary.metadata.name.as_deref().unwrap();
+        Boundary::read((name, name, 1), &boundary.spec).unwrap()
+    };
+    let fence = &Fence::new(boundaries.iter().map(read).collect());
 
     let mut grants = vec![json!({})];
     let mut vary = |field: &str, values: &[Value]| {
@@ -306,7 +334,7 @@ async fn a_grant_is_refused_exactly_when_no_single_boundary_allows_it() {
                 kind.as_str().unwrap(),
                 &json!(spec),
             );
-            let allowed = boundaries.iter().any(|boundary| allows(boundary, &grant));
+            let allowed = allowed(fence, &grant);
             async move {
                 let verdict = bed.create(EDITOR, &grant).await;
                 let wrong = verdict.is_ok() != allowed;
@@ -400,4 +428,16 @@ async fn an_edit_is_judged_where_it_concerns_a_boundary() {
     )
     .await
     .unwrap();
+}
+
+#[tokio::test]
+async fn who_changes_a_boundary_is_reminded_of_the_config_map() {
+    let bed = Bed::shared().await;
+    let text = std::fs::read_to_string(repository("tests/policies/boundaries.yaml")).unwrap();
+    let mut boundary: Value = serde_saphyr::from_multiple(&text).unwrap().remove(0);
+    boundary["metadata"]["name"] = json!("another");
+    assert_eq!(
+        bed.kubectl_warnings(EDITOR, &boundary).await.trim_end(),
+        "Warning: Validation failed for ValidatingAdmissionPolicy 'boundaries-changed.entrapim.dev' with binding 'boundaries-changed.entrapim.dev': admission judges by the boundaries in the ConfigMap pim-operator-system/pim-operator-boundaries, which has yet to learn of this one: run `kubectl get grantboundaries -o yaml | pim-operator policies | kubectl apply --server-side -f -`"
+    );
 }
