@@ -74,11 +74,12 @@ pub(super) fn renew_before_is_shorter() -> String {
     )
 }
 
-/// That a window is at least five minutes long, where both of its ends are declared.
+/// That a window is at least five minutes long, where both of its ends are declared. The ends are not subtracted from each
+/// other: CEL has no durations of centuries.
 pub(super) fn ends_after_start() -> String {
     let (start, end) = ("self.startDateTime", "self.expiration.endDateTime");
     format!(
-        "!has({start}) || !has({end}) || !{} || !{} || timestamp({end}) - timestamp({start}) >= duration('5m')",
+        "!has({start}) || !has({end}) || !{} || !{} || timestamp({end}) - duration('5m') >= timestamp({start})",
         is_instant(start),
         is_instant(end)
     )

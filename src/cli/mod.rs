@@ -1,6 +1,7 @@
 //! The command line of `pim-operator`.
 
 mod crds;
+mod policies;
 mod run;
 
 use clap::{Parser, Subcommand};
@@ -21,6 +22,13 @@ enum Command {
     Run(run::RunArgs),
     /// Print the CustomResourceDefinitions as YAML.
     Crds(crds::CrdsArgs),
+    /// Print the ConfigMap that the admission policies judge by, made from GrantBoundaries.
+    ///
+    /// Boundaries are read as YAML or JSON, one or many, or a list as kubectl prints it; objects of other kinds are passed over:
+    ///
+    ///   kubectl get grantboundaries -o yaml | pim-operator policies | kubectl apply -f -
+    #[command(verbatim_doc_comment)]
+    Policies(policies::PoliciesArgs),
 }
 
 /// Why a command failed; printed as it is.
@@ -35,6 +43,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => args.execute(),
             Command::Crds(args) => args.execute(),
+            Command::Policies(args) => args.execute(),
         }
     }
 }
