@@ -18,6 +18,7 @@ use super::{
     events::Events,
     grant::{Grant, ObjectKey},
     metrics::Metrics,
+    origin::Origins,
     registry::{Claim, Registry},
     status::since,
     tenants::Tenants,
@@ -44,6 +45,8 @@ pub struct Context {
     pub wakeups: Arc<Wakeups>,
     /// Kubernetes events.
     pub events: Events,
+    /// Where objects come from.
+    pub origins: Origins,
     /// Prometheus metrics.
     pub metrics: Arc<Metrics>,
     /// The grants of each kind, for what concerns them all.

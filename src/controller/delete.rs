@@ -15,6 +15,7 @@ use crate::{
     api::{ABANDON_ANNOTATION, conditions::Reason, terms::ManagementPolicy},
     pim::{
         desired::{Desired, Mode},
+        history::History,
         observed::{Observation, Outcome, Record, Refusal},
         plan::{Decision, Plan},
         removal::{Done, Removal, removal},
@@ -157,6 +158,7 @@ async fn revoke<K: Grant>(
             rows,
             absence: absence(&view, place, &record),
             instance: None,
+            history: History::Unread,
         };
         let minute = TimeDelta::minutes(1);
         match removal(terms.deletion_policy, mode, &record, &observation, now) {
@@ -217,7 +219,10 @@ async fn revoke<K: Grant>(
                 Decision::Wait(wait) => {
                     return Ok(Some(wait_pass(pass, wait, wake, generation, now)));
                 }
-                Decision::Settled(_) | Decision::Withheld(_) | Decision::ReadInstances => break,
+                Decision::Settled(_)
+                | Decision::Withheld(_)
+                | Decision::ReadInstances
+                | Decision::Recall => break,
             },
         }
     }

@@ -60,6 +60,23 @@ pub fn parse(text: &str) -> Result<TimeDelta, DurationError> {
     }
 }
 
+/// Writes a length of whole minutes, as [`parse`] reads it.
+#[must_use]
+pub fn format(length: TimeDelta) -> String {
+    let minutes = length.num_minutes();
+    let (days, hours, minutes) = (minutes / 1_440, minutes / 60 % 24, minutes % 60);
+    let part = |number: i64, unit: &str| match number {
+        0 => String::new(),
+        number => format!("{number}{unit}"),
+    };
+    let time = format!("{}{}", part(hours, "H"), part(minutes, "M"));
+    match (days, time.as_str()) {
+        (0, "") => "PT0M".to_owned(),
+        (days, "") => format!("P{days}D"),
+        (days, time) => format!("P{}T{time}", part(days, "D")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::api::status::CreatedVia;
 
 use super::{
+    history::History,
     retry::LIST_LAG,
     window::{Declared, End, TOLERANCE, Window},
 };
@@ -52,6 +53,8 @@ pub enum Observation<'a> {
         absence: Option<Absence>,
         /// Whether an instance of the grant is in force, if it was asked.
         instance: Option<bool>,
+        /// What earlier requests for the object's name say, if they were asked.
+        history: History,
     },
 }
 

@@ -102,6 +102,7 @@ mod tests {
     use crate::{
         api::status::CreatedVia,
         pim::{
+            history::History,
             observed::{Absence, Action, Anchor, Outcome, Row, Sent, Standing},
             window::{Declared, DeclaredEnd, End, Window},
         },
@@ -173,6 +174,7 @@ mod tests {
             rows,
             absence: None,
             instance: None,
+            history: History::Unread,
         };
         removal(
             DeletionPolicy::Revoke,
@@ -222,6 +224,7 @@ mod tests {
             rows: &[],
             absence,
             instance: None,
+            history: History::Unread,
         };
         let removal = removal(
             DeletionPolicy::Revoke,
@@ -299,6 +302,7 @@ mod tests {
             rows: &rows,
             absence: None,
             instance: None,
+            history: History::Unread,
         };
         let record = record(window(-1));
         for (policy, mode, expected) in [
