@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     api::{
         conditions::ConditionType,
-        status::{AuthorizedBy, ResolvedReferences},
+        status::{AuthorizedBy, GrantStatus, ResolvedReferences},
     },
     graph::GraphError,
     pim::plan::Change,
@@ -110,14 +110,7 @@ pub fn record<K: Grant>(
             );
         }
         Entry::Denied { verdict, origin } => {
-            let said = status.and_then(|status| find_condition(status, ConditionType::Authorized));
-            let is_news = said.is_none_or(|said| {
-                said.status != verdict.status_text()
-                    || said.reason != verdict.reason.as_str()
-                    || said.message != verdict.message
-                    || said.observed_generation != Some(generation)
-            });
-            if !is_news {
+            if !is_news(status, verdict, generation) {
                 return;
             }
             let allowed_by: Option<&AuthorizedBy> =
@@ -147,5 +140,42 @@ pub fn record<K: Grant>(
                 "request denied"
             );
         }
+    }
+}
+
+/// Whether a verdict on the authority for a generation is another than the one that the status holds.
+fn is_news(status: Option<&GrantStatus>, verdict: &Verdict, generation: i64) -> bool {
+    let said = status.and_then(|status| find_condition(status, ConditionType::Authorized));
+    said.is_none_or(|said| {
+        said.status != verdict.status_text()
+            || said.reason != verdict.reason.as_str()
+            || said.message != verdict.message
+            || said.observed_generation != Some(generation)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{api::conditions::Reason, controller::status::set_condition};
+
+    #[test]
+    fn a_denial_is_news_until_the_status_says_it_for_this_generation() {
+        let denied = Verdict::no(Reason::Conflict, "no boundary allows it");
+        assert!(is_news(None, &denied, 1));
+        let mut status = GrantStatus::default();
+        let mut say = |verdict: &Verdict| {
+            let type_ = ConditionType::Authorized;
+            let now = chrono::DateTime::default();
+            set_condition(&mut status.conditions, type_, Some(verdict), 1, now);
+            status.clone()
+        };
+        let said = say(&denied);
+        assert!(!is_news(Some(&said), &denied, 1));
+        assert!(is_news(Some(&said), &denied, 2), "an edit is denied anew");
+        let other = Verdict::no(Reason::Conflict, "another boundary comes near");
+        assert!(is_news(Some(&said), &other, 1));
+        let allowed = say(&Verdict::yes(Reason::Provisioned, "allowed"));
+        assert!(is_news(Some(&allowed), &denied, 1));
     }
 }

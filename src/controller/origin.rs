@@ -334,9 +334,14 @@ fn is_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http::{Request, Response};
+    use kube::client::Body;
     use serde_json::json;
 
     use super::*;
+    use crate::api::group_grant::GroupEligibility;
 
     fn alice() -> ObjectKey {
         ObjectKey {
@@ -441,5 +446,90 @@ mod tests {
             (Some("abc".to_owned()), true)
         );
         assert_eq!(applied(Tool::Application, json!(null)), (None, false));
+    }
+
+    /// How the API server of a test answers for a Kustomization.
+    #[derive(Clone, Copy)]
+    enum Answer {
+        Lists,
+        Forbids,
+        Never,
+    }
+
+    /// Origins over an API server that knows `kube-system` and one Kustomization, and how often that was asked for.
+    fn origins(answer: Answer) -> (Origins, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        let server = tower::service_fn(move |request: Request<Body>| {
+            let of_flux = request.uri().path().contains("/kustomizations/apps");
+            counted.fetch_add(usize::from(of_flux), Ordering::SeqCst);
+            async move {
+                let status = json!({
+                    "lastAttemptedRevision": "main@sha1:abc",
+                    "inventory": {"entries": [{"id": "payments_alice_entrapim.dev_GroupEligibility"}]},
+                });
+                let (code, body) = match (of_flux, answer) {
+                    (false, _) => (
+                        200,
+                        json!({"metadata": {"name": "kube-system", "uid": "c1"}}),
+                    ),
+                    (true, Answer::Lists) => {
+                        (200, json!({"metadata": {"name": "apps"}, "status": status}))
+                    }
+                    (true, Answer::Forbids) => (
+                        403,
+                        json!({"kind": "Status", "status": "Failure", "reason": "Forbidden", "code": 403}),
+                    ),
+                    (true, Answer::Never) => std::future::pending().await,
+                };
+                let body = Body::from(body.to_string().into_bytes());
+                Response::builder().status(code).body(body)
+            }
+        });
+        let client = Client::new(server, "default");
+        (Origins::new(client, vec!["argocd".to_owned()]), asked)
+    }
+
+    fn labelled() -> GroupEligibility {
+        serde_json::from_value(json!({
+            "metadata": {"name": "alice", "namespace": "payments", "labels": {
+                "kustomize.toolkit.fluxcd.io/name": "apps",
+                "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
+            }},
+            "spec": {
+                "group": {"displayName": "ops"}, "accessId": "member",
+                "principal": {"userPrincipalName": "alice@contoso.com"},
+                "scheduleInfo": {"expiration": {"type": "noExpiration"}},
+            },
+        }))
+        .expect("a grant")
+    }
+
+    #[tokio::test]
+    async fn a_record_is_read_once_for_all_who_ask_at_the_time() {
+        let (origins, asked) = origins(Answer::Lists);
+        let grant = labelled();
+        let expected = Origin {
+            cluster: Some("c1".to_owned()),
+            revision: Some("main@sha1:abc".to_owned()),
+        };
+        for origin in join_all((0..20).map(|_| origins.of(&grant))).await {
+            assert_eq!(origin, expected);
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_record_that_is_forbidden_or_never_answered_costs_a_second_at_most_and_once() {
+        for answer in [Answer::Forbids, Answer::Never] {
+            let (origins, asked) = origins(answer);
+            let grant = labelled();
+            let started = tokio::time::Instant::now();
+            for _ in 0..3 {
+                assert_eq!(origins.of(&grant).await.revision, None);
+            }
+            assert!(started.elapsed() <= PATIENCE + Duration::from_millis(100));
+            assert_eq!(asked.load(Ordering::SeqCst), 1);
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 
 /// What the operators of this process log.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
@@ -39,7 +39,7 @@ impl<'a> MakeWriter<'a> for Log {
 }
 
 /// The log of the process; tests tell their lines by their namespace.
-fn log() -> &'static Log {
+pub fn log() -> &'static Log {
     static LOG: OnceLock<Log> = OnceLock::new();
     LOG.get_or_init(|| {
         let log = Log::default();
@@ -53,7 +53,8 @@ fn log() -> &'static Log {
     })
 }
 
-fn lines_of(namespace: &str) -> Vec<Value> {
+/// The lines about a namespace's objects.
+pub fn lines_of(namespace: &str) -> Vec<Value> {
     let text = String::from_utf8(log().0.lock().unwrap().clone()).unwrap();
     text.lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap())

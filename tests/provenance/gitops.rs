@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::{
+    audit_log,
     suffix::last_provenance,
     support::{Manifest, bed, eligible},
 };
@@ -161,6 +162,7 @@ async fn revision(bed: &Bed, name: &str) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kustomization_that_lists_the_object_names_its_revision() {
+    audit_log::log();
     let bed = bed("flux", |_| {}).await;
     install(&bed).await;
     record(&bed, &kustomizations(), "apps", inventory(&bed, &["alice"])).await;
@@ -168,6 +170,10 @@ async fn a_kustomization_that_lists_the_object_names_its_revision() {
     apply_by_flux(&bed, eligible("alice"), "apps").await;
     assert_eq!(revision(&bed, "alice").await.as_deref(), Some(REVISION));
     operator.stop().await;
+    let lines = audit_log::lines_of(&bed.namespace);
+    println!("EXAMPLE {}", lines[0]);
+    println!("EXAMPLE {}", crate::suffix::justifications(&bed)[0]);
+    assert_eq!(lines[0]["revision"], REVISION);
 }
 
 #[tokio::test(flavor = "multi_thread")]
