@@ -15,7 +15,6 @@ use crate::{
     api::{ABANDON_ANNOTATION, conditions::Reason, terms::ManagementPolicy},
     pim::{
         desired::{Desired, Mode},
-        history::History,
         observed::{Observation, Outcome, Record, Refusal},
         plan::{Decision, Plan},
         removal::{Done, Removal, removal},
@@ -154,12 +153,7 @@ async fn revoke<K: Grant>(
         };
         let now = whole_seconds(reconciler.context.clock.now());
         let rows = view.rows(&place.row);
-        let observation = Observation::Rows {
-            rows,
-            absence: absence(&view, place, &record),
-            instance: None,
-            history: History::Unread,
-        };
+        let observation = Observation::listed(rows, absence(&view, place, &record));
         let minute = TimeDelta::minutes(1);
         match removal(terms.deletion_policy, mode, &record, &observation, now) {
             Removal::Done(Done::Gone) if view.read_at < now - minute => {

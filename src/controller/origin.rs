@@ -1,7 +1,7 @@
 //! Where an object comes from: the cluster, and the Git revision that Flux or Argo CD applied it from.
 //!
 //! Labels and annotations are the word of a manifest's author. A revision is believed only where the record of the one
-//! who is said to have applied the object (a Kustomization, HelmRelease or Application) lists the object itself; otherwise it is
+//! who is said to have applied the object (a Kustomization, `HelmRelease` or Application) lists the object itself; otherwise it is
 //! left out. All of it is read when a request is about to be sent, remembered for a moment and
 //! shared. A record that is missing, forbidden or slow costs the revision, never the grant.
 
@@ -55,8 +55,11 @@ pub struct Origins {
     argocd_namespaces: Vec<String>,
     cluster: OnceCell<String>,
     cluster_failed: Mutex<Option<Instant>>,
-    records: Mutex<HashMap<Record, (Instant, Arc<OnceCell<Applied>>)>>,
+    records: Mutex<HashMap<Record, Asked>>,
 }
+
+/// When a record was asked for, and what it says.
+type Asked = (Instant, Arc<OnceCell<Applied>>);
 
 /// The record of a tool that applies manifests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

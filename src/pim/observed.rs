@@ -58,6 +58,19 @@ pub enum Observation<'a> {
     },
 }
 
+impl<'a> Observation<'a> {
+    /// A complete read, and nothing else asked.
+    #[must_use]
+    pub const fn listed(rows: &'a [Row], absence: Option<Absence>) -> Self {
+        Self::Rows {
+            rows,
+            absence,
+            instance: None,
+            history: History::Unread,
+        }
+    }
+}
+
 /// Complete reads in a row that did not show the grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Absence {

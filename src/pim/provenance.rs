@@ -144,8 +144,8 @@ pub fn parse(justification: &str) -> Option<Provenance> {
             return None;
         }
         match key {
-            "uid" => read.uid = value.to_owned(),
-            "request" => read.request = value.to_owned(),
+            "uid" => value.clone_into(&mut read.uid),
+            "request" => value.clone_into(&mut read.request),
             "why" => read.why = Some(value.to_owned()),
             "lasting" => read.lasting = Some(duration::parse(value).ok()?),
             "generation" => read.generation = Some(value.parse().ok()?),

@@ -102,7 +102,6 @@ mod tests {
     use crate::{
         api::status::CreatedVia,
         pim::{
-            history::History,
             observed::{Absence, Action, Anchor, Outcome, Row, Sent, Standing},
             window::{Declared, DeclaredEnd, End, Window},
         },
@@ -170,12 +169,7 @@ mod tests {
     }
 
     fn decide(record: &Record, rows: &[Row]) -> Removal {
-        let observation = Observation::Rows {
-            rows,
-            absence: None,
-            instance: None,
-            history: History::Unread,
-        };
+        let observation = Observation::listed(rows, None);
         removal(
             DeletionPolicy::Revoke,
             Mode::Manage,
@@ -220,12 +214,7 @@ mod tests {
             since: now() - TimeDelta::seconds(15),
             until: now(),
         });
-        let observation = Observation::Rows {
-            rows: &[],
-            absence,
-            instance: None,
-            history: History::Unread,
-        };
+        let observation = Observation::listed(&[], absence);
         let removal = removal(
             DeletionPolicy::Revoke,
             Mode::Manage,
@@ -298,12 +287,7 @@ mod tests {
     #[test]
     fn retain_and_observe_leave_the_access_and_suspend_holds_the_object() {
         let rows = [row(window(-1))];
-        let observation = Observation::Rows {
-            rows: &rows,
-            absence: None,
-            instance: None,
-            history: History::Unread,
-        };
+        let observation = Observation::listed(&rows, None);
         let record = record(window(-1));
         for (policy, mode, expected) in [
             (

@@ -171,8 +171,6 @@ async fn a_kustomization_that_lists_the_object_names_its_revision() {
     assert_eq!(revision(&bed, "alice").await.as_deref(), Some(REVISION));
     operator.stop().await;
     let lines = audit_log::lines_of(&bed.namespace);
-    println!("EXAMPLE {}", lines[0]);
-    println!("EXAMPLE {}", crate::suffix::justifications(&bed)[0]);
     assert_eq!(lines[0]["revision"], REVISION);
 }
 
