@@ -43,6 +43,10 @@ pub struct RunArgs {
     /// This replica's name in the lease and in events.
     #[arg(long, env = "POD_NAME", default_value = "pim-operator")]
     identity: String,
+    /// The namespaces whose Argo CD Applications may name the Git revision of an object, Argo CD's own first. Whoever may edit
+    /// an Application there can choose the revision that requests carry.
+    #[arg(long, value_delimiter = ',', default_value = "argocd")]
+    argocd_namespaces: Vec<String>,
     /// How logs are written.
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     log_format: LogFormat,
@@ -113,6 +117,7 @@ impl RunArgs {
             timeouts: Timeouts::default(),
             retry: RetryLimits::default(),
             listener: Some(TcpListener::bind(self.metrics_address).await?),
+            argocd_namespaces: self.argocd_namespaces,
             identity: self.leader_elect.then_some(self.identity),
         };
         Box::pin(operator.run(stop)).await?;

@@ -10,27 +10,30 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::json;
-use tracing::info;
 use uuid::Uuid;
 
 use crate::{
     api::{
         FINALIZER,
         references::AccessId,
+        schedule_info::ExpirationType,
         status::{GrantStatus, LastRequest, ResolvedReferences},
-        terms::GrantTerms,
     },
     graph::{self, Advice, GraphError, NewGroupRequest, RequestState},
     pim::{
+        duration,
         observed::{Action, Anchor},
         plan::{Change, Why},
+        provenance::{Provenance, justify},
         window::{End, Window},
     },
 };
 
 use super::{
+    audit,
     context::{Answer, Context},
-    grant::{Grant, ObjectKey, RowKey, Target},
+    grant::{Grant, RowKey, Target},
+    origin::Origin,
     report,
     status::{FORBIDDEN, refusal, schedule_status, whole_seconds},
     tenants::Tenant,
@@ -226,6 +229,7 @@ pub async fn send<K: Grant>(
     grant: &K,
     order: &Order<'_>,
     client_request_id: Uuid,
+    origin: &Origin,
 ) -> Sent {
     let target = Target {
         schedules: K::SCHEDULES,
@@ -236,9 +240,20 @@ pub async fn send<K: Grant>(
         access: grant.target().access_id,
     };
     tenant.snapshots.note_write(&target, &row);
-    let answer = exchange(tenant, grant, order, client_request_id).await;
+    let answer = exchange(tenant, grant, order, client_request_id, origin).await;
     tenant.snapshots.note_write(&target, &row);
-    audit(tenant, grant, order, client_request_id, answer.as_ref());
+    if answer.is_ok() && order.why == Why::Deleted {
+        tenant.snapshots.histories.note_end(&target, &row);
+    }
+    let entry = audit::Entry::Sent {
+        order,
+        client_request_id,
+        origin,
+        answer: answer
+            .as_ref()
+            .map(|accepted| (accepted.id.as_str(), accepted.status.as_str())),
+    };
+    audit::record(tenant, grant, order.resolved, &entry);
     context
         .metrics
         .write(K::KIND, order.change.action().as_str(), answer.is_ok());
@@ -298,6 +313,7 @@ async fn exchange<K: Grant>(
     grant: &K,
     order: &Order<'_>,
     client_request_id: Uuid,
+    origin: &Origin,
 ) -> Result<Accepted, GraphError> {
     if let Change::Cancel { request_id } = order.change {
         tenant
@@ -312,7 +328,7 @@ async fn exchange<K: Grant>(
             schedule_id: None,
         });
     }
-    let body = body(grant, order, client_request_id);
+    let body = body(grant, order, client_request_id, origin);
     let request = tenant
         .client
         .create_group_request(K::SCHEDULES, &body, client_request_id)
@@ -331,7 +347,12 @@ async fn exchange<K: Grant>(
     })
 }
 
-fn body<K: Grant>(grant: &K, order: &Order<'_>, client_request_id: Uuid) -> NewGroupRequest {
+fn body<K: Grant>(
+    grant: &K,
+    order: &Order<'_>,
+    client_request_id: Uuid,
+    origin: &Origin,
+) -> NewGroupRequest {
     let terms = grant.terms();
     let window = match order.change {
         Change::Assign(window) | Change::Update(window) | Change::Extend(window) => Some(*window),
@@ -345,7 +366,7 @@ fn body<K: Grant>(grant: &K, order: &Order<'_>, client_request_id: Uuid) -> NewG
         },
         group_id: order.resolved.group_id.to_string(),
         principal_id: order.resolved.principal_id.to_string(),
-        justification: Some(justification(grant, terms, client_request_id)),
+        justification: Some(justification(grant, order, client_request_id, origin)),
         schedule_info: window.map(schedule_info),
         ticket_info: terms.ticket_info.as_ref().map(|ticket| graph::TicketInfo {
             ticket_number: Some(ticket.ticket_number.clone()),
@@ -368,18 +389,33 @@ fn schedule_info(window: Window) -> graph::ScheduleInfo {
 }
 
 /// The user's words, and where they come from: an auditor of Entra finds the manifest by it, and we our own request.
-#[must_use]
-pub fn justification<K: Grant>(grant: &K, terms: &GrantTerms, client_request_id: Uuid) -> String {
-    let suffix = format!(
-        "[pim-operator: {} uid={} generation={} request={client_request_id}]",
-        ObjectKey::of(K::KIND, grant),
-        grant.uid().unwrap_or_default(),
-        grant.meta().generation.unwrap_or_default(),
-    );
-    match terms.justification.as_deref() {
-        Some(text) => format!("{text} {suffix}"),
-        None => suffix,
-    }
+fn justification<K: Grant>(
+    grant: &K,
+    order: &Order<'_>,
+    client_request_id: Uuid,
+    origin: &Origin,
+) -> String {
+    let terms = grant.terms();
+    let expiration = &terms.schedule_info.expiration;
+    let lasting = expiration
+        .duration
+        .as_deref()
+        .filter(|_| expiration.type_ == ExpirationType::AfterDuration)
+        .filter(|_| !order.change.action().is_removal())
+        .and_then(|duration| duration::parse(duration).ok());
+    let provenance = Provenance {
+        kind: K::KIND.to_owned(),
+        namespace: grant.namespace().unwrap_or_default(),
+        name: grant.name_any(),
+        uid: grant.uid().unwrap_or_default(),
+        request: client_request_id.to_string(),
+        why: Some(order.why.as_str().to_owned()),
+        lasting,
+        generation: grant.meta().generation,
+        cluster: origin.cluster.clone(),
+        revision: origin.revision.clone(),
+    };
+    justify(terms.justification.as_deref(), &provenance)
 }
 
 /// The code of a refusal: Graph looked at the request and changed nothing. None for everything else.
@@ -430,46 +466,4 @@ fn refusal_message(error: &GraphError, order: &Order<'_>) -> String {
         ),
         _ => format!("Graph refused {action}: {error}"),
     }
-}
-
-/// One line per write: what an auditor needs to connect a manifest, a decision and a request in Entra.
-fn audit<K: Grant>(
-    tenant: &Tenant,
-    grant: &K,
-    order: &Order<'_>,
-    client_request_id: Uuid,
-    answer: Result<&Accepted, &GraphError>,
-) {
-    let window = match order.change {
-        Change::Assign(window) | Change::Update(window) | Change::Extend(window) => Some(window),
-        Change::Remove | Change::Cancel { .. } => None,
-    };
-    let (outcome, request_id) = match answer {
-        Ok(accepted) => (accepted.status.clone(), Some(accepted.id.clone())),
-        Err(error) => (
-            error.code().unwrap_or("Unknown").to_owned(),
-            error.request_id().map(str::to_owned),
-        ),
-    };
-    info!(
-        target: "pim_operator::audit",
-        kind = K::KIND,
-        namespace = grant.namespace().unwrap_or_default(),
-        name = grant.name_any(),
-        uid = grant.uid().unwrap_or_default(),
-        generation = grant.meta().generation.unwrap_or_default(),
-        tenant = tenant.name,
-        tenant_id = %tenant.id,
-        action = order.change.action().as_str(),
-        why = ?order.why,
-        group_id = %order.resolved.group_id,
-        principal_id = %order.resolved.principal_id,
-        access_id = ?grant.target().access_id,
-        start = window.map(|window| window.start.to_rfc3339()),
-        end = window.map(|window| super::status::end_text(window.end)),
-        client_request_id = %client_request_id,
-        request_id,
-        outcome,
-        "request sent"
-    );
 }

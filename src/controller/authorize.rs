@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use kube::ResourceExt;
-use tracing::warn;
 
 use crate::{
     api::{
@@ -20,6 +19,7 @@ use crate::{
 
 use super::{
     act::Order,
+    audit::{self, Entry, is_news},
     authority::{Judged, Purpose, declared_span, span},
     context::unresolved_since,
     delete::{Revocation, revoke},
@@ -28,7 +28,7 @@ use super::{
     reconcile::{ReconcileError, Reconciler},
     report::{self, Held},
     resolve::Unresolved,
-    status::{find_condition, record, set_condition},
+    status::{record, set_condition},
 };
 
 /// How often an object that is denied is judged anew without being asked: facts about principals change unannounced.
@@ -101,7 +101,7 @@ impl<K: Grant> Reconciler<K> {
     ) -> Result<Pass<K>, ReconcileError> {
         let context = &self.context;
         self.give_up_claim(&pass.grant);
-        self.note_denial(&pass, denial);
+        self.note_denial(&pass, place, denial).await;
         let lost = pass.status.created_via.is_some();
         if lost
             && mode == Mode::Manage
@@ -166,7 +166,7 @@ impl<K: Grant> Reconciler<K> {
             Judged::Allowed(permit) => self.take(pass, &permit, now).await,
             Judged::Denied(denial) => {
                 self.give_up_claim(&pass.grant);
-                self.note_denial(pass, &denial);
+                self.note_denial(pass, place, &denial).await;
                 let lost = pass.status.created_via.is_some();
                 let held = if lost { Held::Frozen } else { Held::Nothing };
                 let mut pass = pass.clone();
@@ -226,24 +226,20 @@ impl<K: Grant> Reconciler<K> {
         }
     }
 
-    fn note_denial(&self, pass: &Pass<K>, denial: &Denial) {
-        let before = find_condition(&pass.status, ConditionType::Authorized);
-        let said = denial.to_string();
-        if before.is_some_and(|before| before.status == "False" && before.message == said) {
+    /// Audits and counts a denial that the object's status does not tell of yet.
+    async fn note_denial(&self, pass: &Pass<K>, place: &Place, denial: &Denial) {
+        let verdict = report::denial(denial);
+        let generation = pass.grant.meta().generation.unwrap_or_default();
+        if !is_news(pass.grant.status(), &verdict, generation) {
             return;
         }
         self.context.metrics.denied(K::KIND, denial.clause());
-        warn!(
-            target: "pim_operator::audit",
-            kind = K::KIND,
-            namespace = pass.grant.namespace(),
-            name = pass.grant.name_any(),
-            uid = pass.grant.uid(),
-            generation = pass.grant.meta().generation,
-            clause = denial.clause(),
-            reason = said,
-            "denied"
-        );
+        let origin = self.context.origins.of(&pass.grant).await;
+        let entry = Entry::Denied {
+            verdict: &verdict,
+            origin: &origin,
+        };
+        audit::record(&place.tenant, &pass.grant, &place.resolved, &entry);
     }
 }
 

@@ -19,6 +19,7 @@ use super::{
     events::Events,
     grant::{Grant, ObjectKey},
     metrics::Metrics,
+    origin::Origins,
     pass::is_held,
     registry::{Claim, Registry},
     status::{find_condition, since},
@@ -48,6 +49,8 @@ pub struct Context {
     pub wakeups: Arc<Wakeups>,
     /// Kubernetes events.
     pub events: Events,
+    /// Where objects come from.
+    pub origins: Origins,
     /// Prometheus metrics.
     pub metrics: Arc<Metrics>,
     /// The grants of each kind, for what concerns them all.

@@ -174,11 +174,7 @@ pub(super) async fn revoke<K: Grant>(
         };
         let now = whole_seconds(reconciler.context.clock.now());
         let rows = view.rows(&place.row);
-        let observation = Observation::Rows {
-            rows,
-            absence: absence(&view, place, &record),
-            instance: None,
-        };
+        let observation = Observation::listed(rows, absence(&view, place, &record));
         let minute = TimeDelta::minutes(1);
         match removal(policy, mode, &record, &observation, now) {
             Removal::Done(Done::Gone) if view.read_at < now - minute => {
@@ -236,7 +232,10 @@ pub(super) async fn revoke<K: Grant>(
                 Decision::Wait(wait) => {
                     return Ok(Some(wait_pass(pass, wait, wake, generation, now)));
                 }
-                Decision::Settled(_) | Decision::Withheld(_) | Decision::ReadInstances => break,
+                Decision::Settled(_)
+                | Decision::Withheld(_)
+                | Decision::ReadInstances
+                | Decision::Recall => break,
             },
         }
     }

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     api::status::{CreatedVia, GrantStatus},
-    graph::{GraphError, GroupScheduleRequest, RequestState, ScheduleKind},
-    pim::observed::Action,
+    graph::{GraphError, GroupScheduleRequest, RequestAction, RequestState, ScheduleKind},
+    pim::{observed::Action, provenance},
 };
 
 use super::pass::Place;
@@ -44,12 +44,12 @@ pub(super) async fn inquire(
         .client
         .group_requests(schedules, group, principal)
         .await?;
-    let mark = format!("request={}", last.client_request_id);
+    let action = Action::read(&last.action).map(RequestAction::from);
     let is_ours = |request: &GroupScheduleRequest| {
-        request
-            .justification
-            .as_deref()
-            .is_some_and(|text| text.contains(&mark))
+        // Whoever activates an eligibility chooses the words of that request, but not its action.
+        let suffix = request.justification.as_deref().and_then(provenance::parse);
+        suffix.is_some_and(|suffix| suffix.request == last.client_request_id)
+            && action.as_ref() == Some(&request.action)
     };
     let listable = last.time + REQUEST_LIST_LAG;
     match requests.into_iter().find(is_ours) {

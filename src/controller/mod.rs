@@ -1,11 +1,13 @@
 //! The effects: Kubernetes and Graph, brought together.
 //!
-//! A pass over one grant reads as a list, in [`reconcile`]: resolve ([`resolve`]), judge ([`authority`]), observe ([`snapshots`]), plan
-//! ([`crate::pim::plan`], pure), act ([`act`]), report ([`report`], [`status`]); a deleted one goes through `delete`.
+//! A pass over one grant reads as a list, in [`reconcile`]: resolve ([`resolve`]), judge ([`authority`]), observe
+//! ([`snapshots`]), plan ([`crate::pim::plan`], pure), act ([`act`]; with [`origin`] and [`audit`]), report ([`report`],
+//! [`status`]); a deleted one goes through `delete`.
 //! Around it: [`tenants`] signs in and resyncs, [`registry`] knows who claims what, [`wakeups`] when to look again,
 //! [`run`] wires it all up.
 
 pub mod act;
+pub mod audit;
 pub mod authority;
 mod authorize;
 mod claims;
@@ -17,8 +19,10 @@ pub mod events;
 pub mod first_list;
 mod flush;
 pub mod grant;
+pub mod history;
 mod inquiry;
 pub mod metrics;
+pub mod origin;
 mod pass;
 mod publish;
 pub mod reconcile;

@@ -15,6 +15,7 @@ use crate::{
     api::{conditions::ConditionType, status::InstanceStatus},
     pim::{
         desired::Desired,
+        history::History,
         observed::{Observation, Outcome, Record},
         plan::{Decision, Plan, Wait, plan},
     },
@@ -27,6 +28,7 @@ use super::{
     delete,
     first_list::FirstList,
     grant::{Grant, ObjectKey},
+    history::recalled,
     inquiry::{Inquiry, follow_up, inquire},
     pass::{
         Pass, Place, READ_BACK, absence, nudged, read_back_later, status_with_answer,
@@ -259,6 +261,7 @@ impl<K: Grant> Reconciler<K> {
             freshness = Freshness::Since(self.context.clock.now());
         }
         let mut instance = None;
+        let mut history = History::Unread;
         // Each round either ends the pass or learns something that the next one needs; a plan asks at most this often.
         for _ in 0..6 {
             self.refresh_request(&mut pass, place, &mut record, now)
@@ -280,6 +283,7 @@ impl<K: Grant> Reconciler<K> {
                 rows,
                 absence: absence(&view, place, &record),
                 instance,
+                history,
             };
             // Plan.
             let Plan {
@@ -311,6 +315,10 @@ impl<K: Grant> Reconciler<K> {
                         Err(error) => return Ok(pass.fail(&error, generation, now)),
                     }
                 }
+                Decision::Recall => match recalled(place, &pass.grant, desired, now).await {
+                    Ok(found) => history = found,
+                    Err(error) => return Ok(pass.fail(&error, generation, now)),
+                },
                 Decision::Send(..) if view.read_at < now - FRESH_FOR_WRITE => {
                     freshness = Freshness::Since(now - FRESH_FOR_WRITE);
                 }
@@ -359,13 +367,23 @@ impl<K: Grant> Reconciler<K> {
         if !order.change.action().is_removal() {
             pass.status.seal = self.context.authority.seal(&pass.grant, place);
         }
+        let origin = self.context.origins.of(&pass.grant).await;
         let id = Uuid::new_v4();
         pass.grant =
             record_intent(&self.context, &pass.grant, &pass.status, order, id, now).await?;
         self.memory.note_written(&pass.grant);
         pass.status = pass.grant.status().cloned().unwrap_or_default();
         pass.remembered.answer = None;
-        match send(&self.context, &place.tenant, &pass.grant, order, id).await {
+        match send(
+            &self.context,
+            &place.tenant,
+            &pass.grant,
+            order,
+            id,
+            &origin,
+        )
+        .await
+        {
             Sent::Unknown(error) => Ok(pass.fail(&error, generation, now)),
             Sent::Answered(answer) => {
                 pass.status = status_with_answer(&pass.grant, Some(&answer));

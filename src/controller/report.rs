@@ -337,12 +337,8 @@ pub fn deletion_held(reason: Reason, message: String, stalled: bool) -> Report {
 /// No boundary allows the grant, or the deny list forbids it.
 #[must_use]
 pub fn denied(denial: &Denial, held: Held) -> Report {
-    let reason = if denial.is_listed() {
-        Reason::DenyListed
-    } else {
-        Reason::BoundaryDenied
-    };
-    let denied = Verdict::no(reason, denial.to_string());
+    let denied = self::denial(denial);
+    let reason = denied.reason;
     let ready = match held {
         Held::Nothing => denied.clone(),
         Held::Frozen => Verdict::no(
@@ -357,6 +353,17 @@ pub fn denied(denial: &Denial, held: Held) -> Report {
     let mut report = Report::of(ready).stalled(true);
     report.authorized = Some(denied);
     report
+}
+
+/// What `Authorized` says of a denial.
+#[must_use]
+pub fn denial(denial: &Denial) -> Verdict {
+    let reason = if denial.is_listed() {
+        Reason::DenyListed
+    } else {
+        Reason::BoundaryDenied
+    };
+    Verdict::no(reason, denial.to_string())
 }
 
 /// What an object that is denied has in Entra.

@@ -44,6 +44,7 @@ use super::{
     flush::flush,
     grant::{Grant, ObjectKey},
     metrics::Metrics,
+    origin::Origins,
     reconcile::{Reconciler, after_error, reconcile},
     registry::Registry,
     serve::{Readiness, serve},
@@ -75,6 +76,8 @@ pub struct Operator {
     pub retry: RetryLimits,
     /// Where metrics and health are served; none means nowhere.
     pub listener: Option<TcpListener>,
+    /// The namespaces whose Argo CD Applications are believed; the first is Argo CD's own.
+    pub argocd_namespaces: Vec<String>,
     /// Who takes part in the election of a leader; none means that this process is alone.
     pub identity: Option<String>,
 }
@@ -106,6 +109,7 @@ impl Operator {
             timeouts,
             retry,
             listener,
+            argocd_namespaces,
             identity,
         } = self;
         if let Some(listener) = listener {
@@ -128,6 +132,7 @@ impl Operator {
             retry,
             metrics,
             readiness: readiness.clone(),
+            argocd_namespaces,
             instance,
         };
         let outcome = match identity {
@@ -174,6 +179,7 @@ struct Parts {
     retry: RetryLimits,
     metrics: Arc<Metrics>,
     readiness: Readiness,
+    argocd_namespaces: Vec<String>,
     instance: Option<String>,
 }
 
@@ -190,6 +196,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         retry,
         metrics,
         readiness,
+        argocd_namespaces,
         instance,
     } = parts;
     let (tenant_store, tenant_writer) = reflector::store::<EntraTenant>();
@@ -231,9 +238,12 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         registry: Arc::new(Registry::default()),
         wakeups: Arc::clone(&wakeups),
         events: Events::new(client.clone(), instance),
+        origins: Origins::new(client.clone(), argocd_namespaces),
         metrics,
         kinds,
     });
+    // Read once, before anything is sent.
+    context.origins.cluster().await;
     let timers = tokio::spawn(async move { wakeups.run().await });
     let is_ready = {
         let first_lists = [

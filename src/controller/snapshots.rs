@@ -29,6 +29,7 @@ use crate::{
 use super::{
     clock::Clock,
     grant::{RowKey, Target},
+    history::Histories,
     wakeups::lock,
 };
 
@@ -114,6 +115,8 @@ pub struct Snapshots {
     ticks: AtomicU64,
     last_write: Mutex<Option<DateTime<Utc>>>,
     entries: Mutex<HashMap<Target, Arc<Entry>>>,
+    /// What Entra's request lists say of windows that nothing else remembers.
+    pub(super) histories: Histories,
 }
 
 impl Snapshots {
@@ -121,6 +124,7 @@ impl Snapshots {
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, on_change: OnChange) -> Self {
         Self {
+            histories: Histories::new(Arc::clone(&clock)),
             clock,
             on_change,
             ticks: AtomicU64::new(1),
@@ -235,6 +239,7 @@ impl Snapshots {
     pub fn note_write(&self, target: &Target, row: &RowKey) {
         let tick = self.ticks.fetch_add(1, Ordering::SeqCst);
         lock(&self.entry(target).writes).insert(row.clone(), tick);
+        self.histories.note_write(target, row);
         *lock(&self.last_write) = Some(self.clock.now());
     }
 
@@ -257,6 +262,7 @@ impl Snapshots {
     /// Forgets targets that nobody declares any more.
     pub fn retain(&self, declared: &HashSet<Target>) {
         lock(&self.entries).retain(|target, _| declared.contains(target));
+        self.histories.forget_old_lists();
     }
 
     fn entry(&self, target: &Target) -> Arc<Entry> {
@@ -334,7 +340,7 @@ fn holds_assigned(rows: &HashMap<RowKey, Vec<Row>>, key: &RowKey) -> bool {
         .is_some_and(|rows| rows.iter().any(|row| row.standing == Standing::Assigned))
 }
 
-fn row_key(principal: &str, access: &graph::AccessId) -> Option<RowKey> {
+pub(super) fn row_key(principal: &str, access: &graph::AccessId) -> Option<RowKey> {
     let access = match access {
         graph::AccessId::Member => AccessId::Member,
         graph::AccessId::Owner => AccessId::Owner,

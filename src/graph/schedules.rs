@@ -68,6 +68,20 @@ impl GraphClient {
         self.list(EndpointClass::GroupRequests, url).await
     }
 
+    /// The recent requests for a group, of every principal. As with [`GraphClient::group_requests`], old ones are gone: Graph
+    /// keeps them for about 45 days.
+    ///
+    /// # Errors
+    /// As [`GraphClient::group_schedules`].
+    pub async fn group_request_history(
+        &self,
+        kind: ScheduleKind,
+        group_id: &str,
+    ) -> Result<Vec<GroupScheduleRequest>, GraphError> {
+        let url = self.group_url(&[&requests(kind)], Some(&equals("groupId", group_id)));
+        self.list(EndpointClass::GroupRequests, url).await
+    }
+
     /// One request; `None` once Graph has forgotten it (after some weeks) or never knew it.
     ///
     /// # Errors

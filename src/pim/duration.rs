@@ -60,29 +60,21 @@ pub fn parse(text: &str) -> Result<TimeDelta, DurationError> {
     }
 }
 
-/// Writes a duration as people declare it: `P90D`, `PT8H`, `P1DT12H30M`. What is less than a minute counts as one.
+/// Writes a length as [`parse`] reads it, such as `P90D` or `P1DT12H30M`; a minute that has begun counts whole.
 #[must_use]
-pub fn text(length: TimeDelta) -> String {
+pub fn format(length: TimeDelta) -> String {
     let minutes = (length.num_seconds().max(0) + 59) / 60;
-    let parts = [
-        (minutes / (24 * 60), 'D'),
-        (minutes / 60 % 24, 'H'),
-        (minutes % 60, 'M'),
-    ];
-    let mut text = "P".to_owned();
-    for (number, unit) in parts {
-        if unit != 'D' && number > 0 && !text.contains('T') {
-            text.push('T');
-        }
-        if number > 0 {
-            text.push_str(&number.to_string());
-            text.push(unit);
-        }
+    let (days, hours, minutes) = (minutes / 1_440, minutes / 60 % 24, minutes % 60);
+    let part = |number: i64, unit: &str| match number {
+        0 => String::new(),
+        number => format!("{number}{unit}"),
+    };
+    let time = format!("{}{}", part(hours, "H"), part(minutes, "M"));
+    match (days, time.as_str()) {
+        (0, "") => "PT0M".to_owned(),
+        (days, "") => format!("P{days}D"),
+        (days, time) => format!("P{}T{time}", part(days, "D")),
     }
-    if minutes == 0 {
-        text.push_str("T0M");
-    }
-    text
 }
 
 #[cfg(test)]

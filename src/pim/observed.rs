@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::api::status::CreatedVia;
 
 use super::{
+    history::History,
     retry::LIST_LAG,
     window::{Declared, End, TOLERANCE, Window},
 };
@@ -52,7 +53,22 @@ pub enum Observation<'a> {
         absence: Option<Absence>,
         /// Whether an instance of the grant is in force, if it was asked.
         instance: Option<bool>,
+        /// What earlier requests for the object's name say, if they were asked.
+        history: History,
     },
+}
+
+impl<'a> Observation<'a> {
+    /// A complete read, and nothing else asked.
+    #[must_use]
+    pub const fn listed(rows: &'a [Row], absence: Option<Absence>) -> Self {
+        Self::Rows {
+            rows,
+            absence,
+            instance: None,
+            history: History::Unread,
+        }
+    }
 }
 
 /// Complete reads in a row that did not show the grant.

@@ -16,6 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     desired::{Desired, Mode},
+    history::History,
     observed::{Absence, Anchor, Observation, Record, Row, assigned},
     window::Window,
 };
@@ -54,6 +55,8 @@ pub enum Decision {
     Inquire,
     /// Read the target's instances, then plan again.
     ReadInstances,
+    /// Ask the target's request history about this object's name, then plan again.
+    Recall,
     /// Wait; `Plan::wake` says until when.
     Wait(Wait),
 }
@@ -117,6 +120,23 @@ pub enum Why {
     Deleted,
 }
 
+impl Why {
+    /// The reason as justifications and audit lines carry it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotGranted => "not-granted",
+            Self::Differs => "differs",
+            Self::WindowEdited => "window-edited",
+            Self::LeaseDue => "lease-due",
+            Self::Removed => "removed",
+            Self::Altered => "altered",
+            Self::Outlived => "outlived",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
 /// What a plan waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
@@ -145,6 +165,7 @@ struct Seen<'a> {
     row: Option<&'a Row>,
     absence: Option<Absence>,
     instance: Option<bool>,
+    history: History,
 }
 
 /// Decides about a grant whose object exists.
@@ -159,6 +180,7 @@ pub fn plan(
         rows,
         absence,
         instance,
+        history,
     } = *observation
     else {
         return Plan {
@@ -171,6 +193,7 @@ pub fn plan(
         row: assigned(rows),
         absence,
         instance,
+        history,
     };
     let planned = match record.anchor {
         Some(anchor) if anchor.declared == desired.declared => {
@@ -209,6 +232,14 @@ impl Plan {
             decision: Decision::Wait(wait),
             anchor,
             wake: Some(wake),
+        }
+    }
+
+    fn recall(now: DateTime<Utc>) -> Self {
+        Self {
+            decision: Decision::Recall,
+            anchor: None,
+            wake: Some(now + POLL),
         }
     }
 

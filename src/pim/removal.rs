@@ -169,11 +169,7 @@ mod tests {
     }
 
     fn decide(record: &Record, rows: &[Row]) -> Removal {
-        let observation = Observation::Rows {
-            rows,
-            absence: None,
-            instance: None,
-        };
+        let observation = Observation::listed(rows, None);
         removal(
             DeletionPolicy::Revoke,
             Mode::Manage,
@@ -218,11 +214,7 @@ mod tests {
             since: now() - TimeDelta::seconds(15),
             until: now(),
         });
-        let observation = Observation::Rows {
-            rows: &[],
-            absence,
-            instance: None,
-        };
+        let observation = Observation::listed(&[], absence);
         let removal = removal(
             DeletionPolicy::Revoke,
             Mode::Manage,
@@ -295,11 +287,7 @@ mod tests {
     #[test]
     fn retain_and_observe_leave_the_access_and_suspend_holds_the_object() {
         let rows = [row(window(-1))];
-        let observation = Observation::Rows {
-            rows: &rows,
-            absence: None,
-            instance: None,
-        };
+        let observation = Observation::listed(&rows, None);
         let record = record(window(-1));
         for (policy, mode, expected) in [
             (

@@ -214,7 +214,7 @@ fn access(request: &Request) -> &'static str {
 fn span_text(span: Span) -> String {
     match span {
         Span::Permanent => "for ever".to_owned(),
-        Span::For(length) => duration::text(length),
+        Span::For(length) => duration::format(length),
     }
 }
 

@@ -316,7 +316,7 @@ fn mend(miss: &Miss, spec: &mut GrantBoundarySpec, known: &mut Known, request: &
                 panic!("a window without an end has no length");
             };
             assert!(duration::parse(limit).unwrap() < length);
-            let longer = Some(duration::text(length));
+            let longer = Some(duration::format(length));
             limits.max_eligibility_duration.clone_from(&longer);
             limits.max_assignment_duration = longer;
         }

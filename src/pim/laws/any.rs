@@ -7,6 +7,7 @@ use crate::{
     api::{status::CreatedVia, terms::DeletionPolicy},
     pim::{
         desired::{Desired, Lease, Mode},
+        history::History,
         observed::{
             Absence, Action, Anchor, Observation, Outcome, Record, Refusal, Row, Sent, Standing,
         },
@@ -180,6 +181,14 @@ fn row() -> impl Strategy<Value = Row> {
         })
 }
 
+fn history() -> impl Strategy<Value = History> {
+    prop_oneof![
+        1 => Just(History::Unread),
+        2 => Just(History::Silent),
+        2 => window().prop_map(History::Granted),
+    ]
+}
+
 /// All that a decision is made of, at [`base`].
 #[derive(Clone, Debug)]
 pub struct State {
@@ -188,6 +197,7 @@ pub struct State {
     pub rows: Vec<Row>,
     pub absence: Option<Absence>,
     pub instance: Option<bool>,
+    pub history: History,
 }
 
 impl State {
@@ -196,6 +206,7 @@ impl State {
             rows: &self.rows,
             absence: self.absence,
             instance: self.instance,
+            history: self.history,
         }
     }
 
@@ -224,6 +235,7 @@ pub fn state() -> impl Strategy<Value = State> {
         any::<bool>(),
         absence,
         option::of(any::<bool>()),
+        history(),
     );
     (desired(), anchor, memory, seen).prop_map(
         |(
@@ -232,7 +244,7 @@ pub fn state() -> impl Strategy<Value = State> {
             ([granted, confirmed, in_force, managed], last),
             seen,
         )| {
-            let (mut rows, agree, absence, instance) = seen;
+            let (mut rows, agree, absence, instance, history) = seen;
             let declared = if kind < 2 { desired.declared } else { declared };
             let anchor = (kind < 3).then_some(Anchor { declared, window });
             if agree && let (Some(row), Some(anchor)) = (rows.first_mut(), anchor) {
@@ -253,6 +265,7 @@ pub fn state() -> impl Strategy<Value = State> {
                 rows,
                 absence,
                 instance,
+                history,
             }
         },
     )

@@ -4,11 +4,12 @@ use proptest::prelude::*;
 
 use super::{
     DECISIONS,
-    any::{State, base, state},
+    any::{State, base, state, window},
     cases,
 };
 use crate::pim::{
     desired::Mode,
+    history::{History, concerns},
     observed::{Observation, Outcome, Standing},
     plan::{Change, Decision, Plan, Settled, Wait, Why, plan},
     removal::{Removal, removal},
@@ -158,7 +159,10 @@ proptest! {
         for plan in [Some(planned(&state)), removal].into_iter().flatten() {
             match plan.decision {
                 Decision::Send(..) => prop_assert_eq!(plan.wake, None),
-                Decision::Wait(_) | Decision::Inquire | Decision::ReadInstances => {
+                Decision::Wait(_)
+                | Decision::Inquire
+                | Decision::ReadInstances
+                | Decision::Recall => {
                     prop_assert!(plan.wake.is_some_and(|wake| wake > base()), "{plan:?}");
                 }
                 // An adopted lease may be due at once.
@@ -175,5 +179,42 @@ proptest! {
         state.record.created_via = None;
         prop_assert!(removed(&state).change().is_none());
         prop_assert!(!matches!(planned(&state).decision, Decision::Send(_, Why::Outlived)));
+    }
+
+    #[test]
+    fn with_history_the_end_is_never_later_than_without(mut state in state(), earlier in window()) {
+        state.history = History::Granted(earlier);
+        let with = planned(&state);
+        state.history = History::Silent;
+        let without = planned(&state);
+        if state.record.anchor.is_some() || !concerns(&state.desired) {
+            prop_assert_eq!(&with, &without);
+        }
+        if let Some(window) = change(&with).as_ref().and_then(granted) {
+            let plain = change(&without).as_ref().and_then(granted);
+            prop_assert!(plain.is_some_and(|plain| window.end <= plain.end), "{with:?}, {without:?}");
+        }
+    }
+
+    #[test]
+    fn a_window_that_ran_out_is_never_granted_again(mut state in state(), mut earlier in window()) {
+        state.record.anchor = None;
+        earlier.end = earlier.end.min(End::At(base()));
+        state.history = History::Granted(earlier);
+        if concerns(&state.desired) {
+            let granted = change(&planned(&state)).as_ref().and_then(granted);
+            prop_assert_eq!(granted, None);
+        }
+    }
+
+    #[test]
+    fn history_is_asked_only_for_a_relative_window_that_nothing_recorded(mut state in state()) {
+        state.history = History::Unread;
+        if planned(&state).decision == Decision::Recall {
+            prop_assert!(state.record.anchor.is_none() && concerns(&state.desired));
+            prop_assert_eq!(state.desired.mode, Mode::Manage);
+            state.history = History::Silent;
+            prop_assert!(!matches!(planned(&state).decision, Decision::Settled(_) | Decision::Recall));
+        }
     }
 }

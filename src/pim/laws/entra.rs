@@ -3,11 +3,15 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
-use super::any::{base, refusal};
+use super::{
+    any::{base, refusal},
+    operator::action,
+};
 use crate::pim::{
+    history::{Fate, Past},
     observed::{Outcome, Refusal, Row, Standing},
-    plan::Change,
-    window::{End, MINIMUM, Window},
+    plan::{Change, Why},
+    window::{DeclaredEnd, End, MINIMUM, Window},
 };
 
 /// What befalls the next request.
@@ -63,6 +67,10 @@ pub struct Entra {
     pending: Option<Pending>,
     /// What became of the last request.
     last: Option<Outcome>,
+    /// What the next request says of itself: why it is sent, and the end that is declared.
+    pub suffix: Option<(Why, DeclaredEnd)>,
+    /// The operator's requests that were carried out, by id.
+    requests: Vec<(String, Past)>,
 }
 
 pub fn entra() -> impl Strategy<Value = Entra> {
@@ -82,6 +90,8 @@ pub fn entra() -> impl Strategy<Value = Entra> {
             history: vec![],
             pending: None,
             last: None,
+            suffix: None,
+            requests: vec![],
         }
     })
 }
@@ -189,7 +199,52 @@ impl Entra {
         format!("{whose}-{}", self.ids)
     }
 
+    /// The operator's requests as Entra's history lists them, one it is working on included.
+    pub fn requests(&self) -> Vec<Past> {
+        let done = self.requests.iter().map(|(_, past)| past.clone());
+        let pending = self.pending.as_ref();
+        done.chain(pending.map(|pending| self.past(&pending.change)))
+            .collect()
+    }
+
+    fn past(&self, change: &Change) -> Past {
+        let lasting = match self.suffix {
+            Some((_, DeclaredEnd::After(length))) => Some(length),
+            _ => None,
+        };
+        Past {
+            at: self.now,
+            action: action(change),
+            why: self.suffix.map(|(why, _)| why.as_str().to_owned()),
+            fate: Fate::Done,
+            window: match change {
+                Change::Assign(window) | Change::Update(window) | Change::Extend(window) => {
+                    Some(*window)
+                }
+                Change::Remove | Change::Cancel { .. } => None,
+            },
+            lasting,
+        }
+    }
+
     fn apply(&mut self, change: &Change, id: &str) -> Result<(), Refusal> {
+        self.carry_out(change, id)?;
+        if let Change::Cancel { request_id } = change {
+            // It has no request of its own.
+            let withdrawn = |(id, past): &mut (String, Past)| {
+                if id == request_id {
+                    past.fate = Fate::Withdrawn;
+                }
+            };
+            self.requests.iter_mut().for_each(withdrawn);
+        } else {
+            let past = self.past(change);
+            self.requests.push((id.to_owned(), past));
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, change: &Change, id: &str) -> Result<(), Refusal> {
         let now = self.now;
         let row = self.truth().cloned();
         let started = row

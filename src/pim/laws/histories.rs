@@ -12,13 +12,13 @@ use super::{
     operator::{Operator, Pass},
 };
 use crate::{
-    api::terms::DeletionPolicy,
+    api::{status::CreatedVia, terms::DeletionPolicy},
     pim::{
         desired::{Desired, Lease, Mode},
         observed::Anchor,
         plan::{Change, Decision, Settled, Wait},
         removal::Done,
-        window::{Declared, DeclaredEnd, TOLERANCE},
+        window::{Declared, DeclaredEnd, End, TOLERANCE},
     },
 };
 
@@ -142,6 +142,44 @@ proptest! {
                 prop_assert!(ours.is_none_or(|row| row.window.end <= anchor.window.end.plus(TOLERANCE)));
             } else if operator.record.granted {
                 granted = operator.record.anchor;
+            }
+        }
+    }
+
+    #[test]
+    fn a_rebuilt_cluster_never_lengthens_what_its_objects_names_were_granted(
+        entra in entra(), length in length(), events in events(),
+        rebuilt in prop::collection::vec(prop::bool::weighted(0.2), 20),
+    ) {
+        let declared = Declared { start: None, end: DeclaredEnd::After(length) };
+        let desired = Desired { declared, lease: None, mode: Mode::Manage, deletion_policy: DeletionPolicy::Revoke };
+        let mut life = Life { entra, operator: Operator::new(desired) };
+        let mut first: Option<End> = None;
+        for (event, rebuilt) in events.iter().zip(rebuilt) {
+            // No cluster is rebuilt within the second of a grant.
+            if rebuilt && life.operator.sent.iter().all(|(at, _)| *at < life.entra.now) {
+                life.operator.rebuild();
+            }
+            let before = life.operator.sent.len();
+            life.undergo(event);
+            let record = &life.operator.record;
+            let end = record.anchor.filter(|_| record.granted).map(|anchor| anchor.window.end);
+            // What was only adopted has no request of ours.
+            let requested = record.created_via == Some(CreatedVia::Operator);
+            let Some(first) = first else {
+                first = end.filter(|_| requested);
+                continue;
+            };
+            let latest = first.plus(TOLERANCE);
+            // What somebody else has granted in just the declared length is taken over as it is.
+            if record.created_via == Some(CreatedVia::Adopted) && end.is_some_and(|end| end > latest) {
+                return Ok(());
+            }
+            for (at, change) in &life.operator.sent[before..] {
+                if let Change::Assign(window) | Change::Update(window) | Change::Extend(window) = change {
+                    prop_assert!(window.end <= latest, "{change:?} past {first:?}");
+                    prop_assert!(!first.has_passed(*at), "granted again after it lapsed");
+                }
             }
         }
     }

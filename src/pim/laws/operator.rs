@@ -7,6 +7,7 @@ use crate::{
     api::status::CreatedVia,
     pim::{
         desired::Desired,
+        history::{History, recall},
         observed::{Absence, Action, Observation, Outcome, Record, Sent, assigned},
         plan::{Change, Decision, POLL, Plan, Settled, plan},
         removal::{Done, Removal, removal},
@@ -65,6 +66,13 @@ impl Operator {
         }
     }
 
+    /// The cluster is lost, and the manifest applied to another: nothing is left of the record.
+    pub fn rebuild(&mut self) {
+        self.record = Record::default();
+        self.absent.clear();
+        self.wake = None;
+    }
+
     /// One reconciliation: read, decide, act on the decision, remember.
     pub fn pass(&mut self, entra: &mut Entra, read: bool) -> Pass {
         if let Some(Sent {
@@ -83,12 +91,14 @@ impl Operator {
             }
         }
         let mut instance = None;
+        let mut history = History::Unread;
         loop {
             let observation = if read {
                 Observation::Rows {
                     rows: &rows,
                     absence: self.absence(),
                     instance,
+                    history,
                 }
             } else {
                 Observation::Unknown
@@ -102,6 +112,9 @@ impl Operator {
                 Decision::ReadInstances => {
                     instance = Some(entra.instance());
                     self.record.in_force |= instance == Some(true);
+                }
+                Decision::Recall => {
+                    history = recall(&self.desired, &entra.requests(), entra.now);
                 }
                 _ => return self.act(plan, entra),
             }
@@ -153,8 +166,9 @@ impl Operator {
                 self.record.granted = true;
                 self.record.confirmed = true;
             }
-            Decision::Send(change, _) => {
+            Decision::Send(change, why) => {
                 let now = entra.now;
+                entra.suffix = Some((*why, self.desired.declared.end));
                 self.sent.push((now, change.clone()));
                 self.record.confirmed = false;
                 let before = self.record.last.take();
@@ -222,7 +236,7 @@ impl Operator {
     }
 }
 
-fn action(change: &Change) -> Action {
+pub fn action(change: &Change) -> Action {
     match change {
         Change::Assign(_) => Action::AdminAssign,
         Change::Update(_) => Action::AdminUpdate,

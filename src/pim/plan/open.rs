@@ -3,8 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use super::super::{
-    desired::{Desired, Lease},
+    desired::{Desired, Lease, Mode},
+    history::{self, History},
     observed::{Absence, Anchor, Record},
+    window::Window,
 };
 use super::{
     Plan, Seen, Settled, Wait, Why,
@@ -21,10 +23,17 @@ pub(super) fn open(
 ) -> Plan {
     let declared = desired.declared;
     let live = seen.row.filter(|row| !row.has_lapsed(now));
-    let window = declared.anchor(now);
+    let recalled = recalled(desired, record, seen.history);
+    let window = match recalled {
+        Some(earlier) => history::remainder(&declared, earlier, now),
+        None => declared.anchor(now),
+    };
     if let Some(row) = live {
         let as_declared = match earlier {
-            None => declared.describes(&row.window, now),
+            None => {
+                declared.describes(&row.window, now)
+                    || (recalled.is_some() && row.carries(&window, now))
+            }
             Some(_) => row.carries(&window, now),
         };
         if as_declared {
@@ -34,6 +43,13 @@ pub(super) fn open(
             };
             return settled_on(anchor, desired.lease, earlier.is_none(), now);
         }
+    }
+    if record.anchor.is_none()
+        && seen.history == History::Unread
+        && history::concerns(desired)
+        && desired.mode == Mode::Manage
+    {
+        return Plan::recall(now);
     }
     let anchor = Some(Anchor { declared, window });
     let why = match (earlier, desired.lease) {
@@ -76,6 +92,21 @@ pub(super) fn open(
             ending(row, record, why, earlier, now)
         }
         _ => grant(seen.row, record, window, why, anchor, now),
+    }
+}
+
+/// The window that was opened for the declaration before, as far as anything remembers it: the request history where the
+/// object's own record is lost, or a record that history has fixed and that was not granted since.
+fn recalled(desired: &Desired, record: &Record, history: History) -> Option<Window> {
+    if !history::concerns(desired) {
+        return None;
+    }
+    match (&record.anchor, history) {
+        (None, History::Granted(window)) => Some(window),
+        (Some(anchor), _) if anchor.declared == desired.declared && !record.granted => {
+            history::cut_short(anchor)
+        }
+        _ => None,
     }
 }
 

@@ -95,6 +95,7 @@ struct Case {
     rows: Vec<Row>,
     absence: Option<Absence>,
     instance: Option<bool>,
+    history: History,
 }
 
 /// A new object, and nothing in Entra.
@@ -110,6 +111,7 @@ fn new(declared: Declared) -> Case {
         rows: vec![],
         absence: None,
         instance: None,
+        history: History::Silent,
     }
 }
 
@@ -138,6 +140,7 @@ impl Case {
             rows: &self.rows,
             absence: self.absence,
             instance: self.instance,
+            history: self.history,
         };
         plan(&self.desired, &self.record, &observation, now)
     }

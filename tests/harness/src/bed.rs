@@ -263,6 +263,7 @@ impl Bed {
                 max_delay: Duration::from_millis(50),
             },
             listener: None,
+            argocd_namespaces: vec!["argocd".to_owned()],
             identity: None,
         }
     }

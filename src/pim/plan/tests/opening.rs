@@ -248,3 +248,85 @@ fn observing_and_suspended_objects_report_what_they_would_do() {
         assert_eq!(altered.decision(), Decision::Withheld(Why::Altered));
     }
 }
+
+#[test]
+fn a_relative_window_without_a_record_asks_the_request_history_before_it_is_opened() {
+    let mut case = new(lasting(hours(4)));
+    case.history = History::Unread;
+    assert_eq!(case.decision(), Decision::Recall);
+    // What is listed as declared is adopted without asking, and what cannot start over has nothing to ask.
+    let listed = case.clone().listing([row(window(-hours(1), hours(4)))]);
+    assert!(matches!(listed.decision(), Decision::Settled(_)));
+    for declared in [until(hours(4)), declared(None, DeclaredEnd::Never)] {
+        let mut case = new(declared);
+        case.history = History::Unread;
+        assert!(matches!(
+            case.decision(),
+            Decision::Send(Change::Assign(_), _)
+        ));
+    }
+    let leased = case.clone().renewed(hours(4), hours(1));
+    assert!(matches!(
+        leased.decision(),
+        Decision::Send(Change::Assign(_), _)
+    ));
+    case.desired.mode = Mode::Observe;
+    assert!(matches!(case.decision(), Decision::Withheld(_)));
+}
+
+#[test]
+fn what_the_history_says_has_lapsed_is_expired_and_what_is_left_is_granted_to_the_old_end() {
+    let mut case = new(lasting(hours(4)));
+    let lapsed = window(-hours(5), hours(4));
+    case.history = History::Granted(lapsed);
+    let Plan {
+        decision, anchor, ..
+    } = case.plan();
+    assert_eq!(
+        decision,
+        Decision::Settled(Settled::Expired { regranted: false })
+    );
+    assert_eq!(anchor.map(|anchor| anchor.window), Some(lapsed));
+
+    case.history = History::Granted(window(-hours(1), hours(4)));
+    let left = window(minutes(0), hours(3));
+    assert_eq!(
+        case.decision(),
+        Decision::Send(Change::Assign(left), Why::NotGranted)
+    );
+    // A restored grant is shorter than its declaration, and still the one of the history.
+    let restored = case
+        .clone()
+        .listing([row(window(-minutes(30), minutes(210)))]);
+    assert_eq!(
+        restored.decision(),
+        Decision::Settled(Settled::Provisioned { adopted: true })
+    );
+    case.history = History::Granted(window(-hours(4) + minutes(3), hours(4)));
+    assert_eq!(case.decision(), Decision::Wait(Wait::End));
+}
+
+#[test]
+fn a_window_that_history_has_shortened_stays_so_until_it_is_granted() {
+    let declared = lasting(hours(4));
+    let left = window(-hours(1), hours(3));
+    let mut case = granted(declared, left).listing([]);
+    case.record.granted = false;
+    case.record.created_via = None;
+    let mut refused = sent(
+        Action::AdminAssign,
+        hours(1),
+        Outcome::Refused(Refusal::Policy),
+    );
+    refused.current = false;
+    let case = case.after(refused);
+    let ends = |plan: &Plan| match plan.decision {
+        Decision::Send(Change::Assign(window), _) => Some(window.end),
+        _ => None,
+    };
+    assert_eq!(ends(&case.plan()), Some(left.end));
+    assert_eq!(
+        case.plan_at(now() + hours(2)).decision,
+        Decision::Settled(Settled::Expired { regranted: false })
+    );
+}
