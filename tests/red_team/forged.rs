@@ -1,6 +1,6 @@
 //! Marks that anybody may set who may edit an object: status, annotations, finalizers, owner references.
 
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use pim_harness::Bed;
 use pim_operator::api::group_grant::{GroupAssignment, GroupEligibility};
 use pim_simulator::{Access, Kind, Window};
@@ -329,7 +329,7 @@ async fn a_deletion_that_revokes_what_the_boundary_no_longer_covers() {
     bed.until_reason::<GroupAssignment>("alice", "Provisioned")
         .await;
     boundaries(&bed)
-        .delete(&bed.namespace, &Default::default())
+        .delete(&bed.namespace, &DeleteParams::default())
         .await
         .unwrap();
     until_denied::<GroupAssignment>(&bed, "alice").await;

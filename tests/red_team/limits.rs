@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use futures::future::join_all;
+use kube::api::ListParams;
 use pim_operator::api::group_grant::{GroupAssignment, GroupEligibility};
 use pim_simulator::Kind;
 use serde_json::json;
@@ -160,7 +161,7 @@ async fn more_than_the_quota_made_at_the_same_time() {
         async move {
             let all = bed
                 .api::<GroupEligibility>()
-                .list(&Default::default())
+                .list(&ListParams::default())
                 .await
                 .unwrap();
             let count = all.items.iter().filter(|one| {

@@ -5,7 +5,7 @@ use http::Request;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
     Api, Client, Config,
-    api::{Patch, PatchParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
     client::{Body, ClientBuilder},
     config::{KubeConfigOptions, Kubeconfig},
 };
@@ -83,7 +83,7 @@ async fn a_boundary_deleted_between_the_check_and_the_write() {
     let operator = Operator::start(bed.controller(deaf_client(&bed, "grantboundaries").await));
     bed.until_tenant("Connected").await;
     boundaries(&bed)
-        .delete(&bed.namespace, &Default::default())
+        .delete(&bed.namespace, &DeleteParams::default())
         .await
         .unwrap();
     eligible("alice").apply(&bed).await;
@@ -100,7 +100,7 @@ async fn a_boundary_made_anew_under_the_same_name() {
     let operator = Operator::start(bed.controller(deaf_client(&bed, "grantboundaries").await));
     bed.until_tenant("Connected").await;
     boundaries(&bed)
-        .delete(&bed.namespace, &Default::default())
+        .delete(&bed.namespace, &DeleteParams::default())
         .await
         .unwrap();
     let mut narrower = fence(&bed);
