@@ -26,7 +26,7 @@ enum Command {
     ///
     /// Boundaries are read as YAML or JSON, one or many, or a list as kubectl prints it; objects of other kinds are passed over:
     ///
-    ///   kubectl get grantboundaries -o yaml | pim-operator policies | kubectl apply -f -
+    ///   kubectl get grantboundaries -o yaml | pim-operator policies | kubectl apply --server-side -f -
     #[command(verbatim_doc_comment)]
     Policies(policies::PoliciesArgs),
 }

@@ -116,7 +116,7 @@ impl Bed {
         abandoned["metadata"]["finalizers"] = Value::Null;
         abandoned["metadata"]["annotations"] = json!({"entrapim.dev/abandon": "x"});
         for canary in [grant, finalized, abandoned] {
-            self.until(|| self.create(EDITOR, &canary), |verdict| verdict.is_err())
+            self.until(|| self.create(EDITOR, &canary), Result::is_err)
                 .await;
         }
     }

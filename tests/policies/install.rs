@@ -42,6 +42,14 @@ async fn the_server_finds_no_fault_and_what_is_taken_away_refuses_no_more() {
         );
     }
 
+    // Nothing is left to defaults that would look like a difference at each apply.
+    let folder = repository("config/policies");
+    let again = bed.kubectl(&["apply", "-k", &folder], "").await;
+    assert!(
+        again.lines().all(|line| line.ends_with(" unchanged")),
+        "{again}"
+    );
+
     // Without the ConfigMap the boundaries' echo is silent; without the policies, everything is.
     let unfenced = grant("lab", "unfenced");
     bed.create(EDITOR, &unfenced).await.unwrap_err();
@@ -58,7 +66,6 @@ async fn the_server_finds_no_fault_and_what_is_taken_away_refuses_no_more() {
     let mut finalized = unfenced;
     finalized["metadata"]["finalizers"] = serde_json::json!(["entrapim.dev/revoke"]);
     bed.create(EDITOR, &finalized).await.unwrap_err();
-    let folder = repository("config/policies");
     bed.kubectl(&["delete", "-k", &folder], "").await;
     bed.until(|| bed.create(EDITOR, &finalized), Result::is_ok)
         .await;
