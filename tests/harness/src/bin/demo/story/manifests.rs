@@ -25,10 +25,30 @@ pub async fn tenant(stage: &mut Stage) -> Result<(), Failure> {
     stage.same("signing in is all that it took", &0, &calls.reads.len())
 }
 
-/// Two eligibilities, one of them a lease, and an assignment.
+/// Two eligibilities, one of them a lease, and an assignment, in a namespace that may grant nothing yet.
+pub async fn no_boundary(stage: &mut Stage) -> Result<(), Failure> {
+    let apply = ["apply", "-f", "config/story/grants.yaml"];
+    stage.kubectl(&apply).await?;
+    let denied = "BoundaryDenied";
+    stage.reason::<GroupEligibility>("alice", denied).await?;
+    stage.reason::<GroupEligibility>("erin", denied).await?;
+    stage.reason::<GroupAssignment>("bob", denied).await?;
+    stage.kubectl(&["get", "ge"]).await?;
+    let message = stage
+        .kubectl(&["get", "ge", "alice", "-o", MESSAGE])
+        .await?;
+    stage.graph(&[])?;
+    stage.says(
+        "the message holds the shortest boundary that would allow it",
+        "{namespaces: [payments], tenants: [contoso], kinds: [GroupEligibility]",
+        &message,
+    )
+}
+
+/// The fence of the namespace: from now on its objects may grant what it allows.
 pub async fn three_grants(stage: &mut Stage) -> Result<(), Failure> {
     let applied = stage.now();
-    let apply = ["apply", "-f", "config/story/grants.yaml"];
+    let apply = ["apply", "-f", "config/story/boundary.yaml"];
     stage.kubectl(&apply).await?;
     let provisioned = "Provisioned";
     let alice = stage

@@ -20,11 +20,15 @@ const MESSAGE: &str = r#"jsonpath={.status.conditions[?(@.type=="Ready")].messag
 /// What happens in a step.
 type Act = for<'a> fn(&'a mut Stage) -> BoxFuture<'a, Result<(), Failure>>;
 
-const STORY: [(&str, Act); 17] = [
+const STORY: [(&str, Act); 18] = [
     ("A tenant is connected", |stage| {
         Box::pin(manifests::tenant(stage))
     }),
-    ("Three grants are applied", |stage| {
+    (
+        "Three grants are applied, and no boundary allows them: nothing is granted",
+        |stage| Box::pin(manifests::no_boundary(stage)),
+    ),
+    ("A boundary is applied, and with it the grants are made", |stage| {
         Box::pin(manifests::three_grants(stage))
     }),
     (
