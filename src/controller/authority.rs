@@ -132,6 +132,12 @@ impl Authority {
         self.primed.get_or_init(count).await;
     }
 
+    /// Whether everything is read that a judgement rests on.
+    #[must_use]
+    pub fn is_primed(&self) -> bool {
+        self.primed.initialized()
+    }
+
     /// Judges an object, or the window of one request for it.
     pub(super) async fn judge<K: Grant>(
         &self,

@@ -7,6 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::reflector::Store};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{conditions::ConditionType, guid::Guid, status::LastRequest},
@@ -33,6 +34,8 @@ pub struct Context {
     pub client: Client,
     /// The operator's own namespace: where tenants' Secrets live.
     pub namespace: String,
+    /// Cancelled when the operator is to stop.
+    pub stop: CancellationToken,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// How long a single answer of Graph is waited for.

@@ -132,8 +132,16 @@ pub fn after_error<K: Grant>(
 
 impl<K: Grant> Reconciler<K> {
     async fn pass(&self, grant: &K) -> Result<(), ReconcileError> {
-        self.prime().await;
-        self.context.authority.prime(&self.context).await;
+        // Lists that are not read when the operator is told to stop never will be: a pass that waited on would never end.
+        let prime = async {
+            self.prime().await;
+            self.context.authority.prime(&self.context).await;
+        };
+        let stop = &self.context.stop;
+        let primed = || self.primed.initialized() && self.context.authority.is_primed();
+        if stop.run_until_cancelled(prime).await.is_none() && !primed() {
+            return Ok(());
+        }
         let key = ObjectKey::of(K::KIND, grant);
         let uid = grant.uid().unwrap_or_default();
         let now = whole_seconds(self.context.clock.now());

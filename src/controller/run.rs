@@ -230,6 +230,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     let context = Arc::new(Context {
         client: client.clone(),
         namespace,
+        stop: stop.clone(),
         clock,
         timeouts,
         retry,

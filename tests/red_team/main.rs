@@ -3,7 +3,14 @@
 //! Each test is one attempt, on a real API server and against the Graph simulator, in a namespace that is fenced in: members of
 //! payments-ops, users only, eligible for 180 days or active for eight hours. What counts is what Graph was asked.
 
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    missing_docs,
+    reason = "tests"
+)]
 
 mod deny_list;
 mod forged;

@@ -28,9 +28,10 @@ const STORY: [(&str, Act); 18] = [
         "Three grants are applied, and no boundary allows them: nothing is granted",
         |stage| Box::pin(manifests::no_boundary(stage)),
     ),
-    ("A boundary is applied, and with it the grants are made", |stage| {
-        Box::pin(manifests::three_grants(stage))
-    }),
+    (
+        "A boundary is applied, and with it the grants are made",
+        |stage| Box::pin(manifests::three_grants(stage)),
+    ),
     (
         "A bad manifest is refused, with a sentence that says what to write",
         |stage| Box::pin(manifests::refused(stage)),
