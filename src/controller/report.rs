@@ -164,6 +164,7 @@ fn difference(why: Why) -> &'static str {
         Why::NotGranted => "the grant is not there yet",
         Why::Differs => "the grant is there with another window",
         Why::WindowEdited => "the declared window was edited",
+        Why::EndedByEdit => "the declared window was edited to one that is over",
         Why::LeaseDue => "the lease is to be extended",
         Why::Removed => "someone removed the grant in Entra",
         Why::Altered => "someone changed the grant's window in Entra",

@@ -105,6 +105,8 @@ pub enum Why {
     Differs,
     /// The declared window was edited.
     WindowEdited,
+    /// The declared window was edited to one that is over.
+    EndedByEdit,
     /// A lease nears its end, or has ended.
     LeaseDue,
     /// Somebody removed the grant.
