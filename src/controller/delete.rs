@@ -6,23 +6,24 @@ use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Resource, ResourceExt,
-    core::{DeserializeGuard, PartialObjectMeta},
+    core::{DeserializeGuard, ObjectMeta, PartialObjectMeta},
     runtime::events::EventType,
 };
 use tracing::warn;
 
 use crate::{
-    api::{ABANDON_ANNOTATION, conditions::Reason, terms::ManagementPolicy},
+    api::{ABANDON_ANNOTATION, conditions::Reason, references::AccessId, terms::ManagementPolicy},
     pim::{
         desired::{Desired, Mode},
-        observed::{Observation, Outcome, Record, Refusal},
+        observed::{Observation, Outcome, Record, Refusal, assigned},
         plan::{Decision, Plan},
         removal::{Done, Removal, removal},
     },
 };
 
 use super::{
-    act::{Order, let_go},
+    act::{Order, let_go, release_unreadable},
+    brakes::is_protected,
     context::Remembered,
     grant::Grant,
     inquiry::{Inquiry, inquire},
@@ -53,7 +54,8 @@ pub(super) async fn pass<K: Grant>(
         wake: None,
         remembered: before.clone(),
     };
-    if let Some(leave) = left_behind(reconciler, grant).await? {
+    if let Some(leave) = left_behind::<K>(reconciler, grant.meta()).await? {
+        let leave = format!("{leave}: {}", what_stays(grant));
         return release(
             reconciler,
             grant,
@@ -88,7 +90,8 @@ pub(super) async fn pass<K: Grant>(
             };
             let uid = grant.uid().unwrap_or_default();
             let message = format!(
-                "{why}; to leave the access in Entra and let this object go, annotate it with {ABANDON_ANNOTATION}={uid}"
+                "{why}; to leave the access in Entra and let this object go, annotate it with {ABANDON_ANNOTATION}={uid}; then {}",
+                what_stays(grant)
             );
             pass.wake = Some(now + TimeDelta::minutes(1));
             return Ok(Some(pass.say(
@@ -165,18 +168,11 @@ async fn revoke<K: Grant>(
             }
             Removal::Done(done) => {
                 let (reason, note) = match done {
-                    Done::Gone => ("Revoked", "the access is no longer in Entra"),
-                    Done::Retained => ("RetainedOnDelete", "the access stays in Entra, unmanaged"),
-                    Done::NeverManaged => ("Deleted", "nothing was granted for it"),
+                    Done::Gone => ("Revoked", "the access is no longer in Entra".to_owned()),
+                    Done::Retained => ("RetainedOnDelete", what_stays(&pass.grant)),
+                    Done::NeverManaged => ("Deleted", "nothing was granted for it".to_owned()),
                 };
-                return release(
-                    reconciler,
-                    &pass.grant,
-                    EventType::Normal,
-                    reason,
-                    note.to_owned(),
-                )
-                .await;
+                return release(reconciler, &pass.grant, EventType::Normal, reason, note).await;
             }
             Removal::Held => {
                 let message =
@@ -205,11 +201,23 @@ async fn revoke<K: Grant>(
                 Decision::Send(..) if view.read_at < now - minute => {
                     freshness = Freshness::Since(now - minute);
                 }
+                Decision::Send(..) if protects(reconciler, place) => {
+                    let note = format!(
+                        "{} is in `protectedPrincipals` of the EntraTenant {}: {}",
+                        place.resolved.principal_name,
+                        place.tenant.name,
+                        what_stays(&pass.grant)
+                    );
+                    let reason = Reason::ProtectedPrincipal.as_str();
+                    return release(reconciler, &pass.grant, EventType::Warning, reason, note)
+                        .await;
+                }
                 Decision::Send(change, why) => {
                     let order = Order {
                         change: &change,
                         why,
                         anchor,
+                        listed: assigned(rows).map(|row| row.window.end),
                         resolved: &place.resolved,
                     };
                     return reconciler.act(pass, place, &order, now).await.map(Some);
@@ -265,16 +273,15 @@ async fn is_gone(record: &Record, place: &Place) -> bool {
 /// Why the access is to be left behind, if it is.
 async fn left_behind<K: Grant>(
     reconciler: &Reconciler<K>,
-    grant: &K,
+    meta: &ObjectMeta,
 ) -> Result<Option<String>, ReconcileError> {
-    let uid = grant.uid().unwrap_or_default();
-    if grant
-        .annotations()
-        .get(ABANDON_ANNOTATION)
-        .is_some_and(|value| *value == uid)
-    {
+    let annotation = meta
+        .annotations
+        .as_ref()
+        .and_then(|annotations| annotations.get(ABANDON_ANNOTATION));
+    if annotation.is_some() && annotation == meta.uid.as_ref() {
         return Ok(Some(format!(
-            "abandoned by the annotation {ABANDON_ANNOTATION}: the access, if any, stays in Entra"
+            "abandoned by the annotation {ABANDON_ANNOTATION}"
         )));
     }
     let crds: Api<PartialObjectMeta<CustomResourceDefinition>> =
@@ -285,9 +292,57 @@ async fn left_behind<K: Grant>(
         .get_opt(&name)
         .await?
         .is_none_or(|crd| crd.metadata.deletion_timestamp.is_some());
-    Ok(terminating.then(|| {
-        "the CustomResourceDefinition is being deleted: the access stays in Entra".to_owned()
-    }))
+    Ok(terminating.then(|| "the CustomResourceDefinition is being deleted".to_owned()))
+}
+
+/// What is left in Entra of a grant that is let go without being revoked.
+fn what_stays<K: Grant>(grant: &K) -> String {
+    let status = grant.status().cloned().unwrap_or_default();
+    let access = match grant.target().access_id {
+        AccessId::Member => "member",
+        AccessId::Owner => "owner",
+    };
+    report::stays(&status, K::SCHEDULES, access)
+}
+
+/// Whether the tenant's access of this principal is not to be revoked.
+fn protects<K: Grant>(reconciler: &Reconciler<K>, place: &Place) -> bool {
+    let tenant = reconciler.context.tenants.object(&place.tenant.name);
+    tenant.is_some_and(|tenant| is_protected(&tenant, &place.resolved.principal_id))
+}
+
+/// The pass of an object that this version cannot read: nothing can be done for it, and nothing must be done to it. A deleted one
+/// is let go where its access is to be left behind.
+pub(super) async fn pass_unreadable<K: Grant>(
+    reconciler: &Reconciler<K>,
+    guard: &DeserializeGuard<K>,
+    error: &str,
+) -> Result<(), ReconcileError> {
+    let meta = guard.meta();
+    let deleted = meta.deletion_timestamp.is_some() && is_held(guard);
+    if !deleted {
+        reconciler.report_unreadable(guard, error, None);
+        return Ok(());
+    }
+    let Some(leave) = left_behind::<K>(reconciler, meta).await? else {
+        let uid = guard.uid().unwrap_or_default();
+        let way_out = format!(
+            "it is deleted and waits for a version that can; to leave its access in Entra and let it go, annotate it with {ABANDON_ANNOTATION}={uid}"
+        );
+        reconciler.report_unreadable(guard, error, Some(&way_out));
+        return Ok(());
+    };
+    let stays = release_unreadable::<K>(&reconciler.context, meta).await?;
+    let note = format!("{leave}: {stays}");
+    warn!(target: "pim_operator::audit", kind = K::KIND, namespace = guard.namespace(), name = guard.name_any(), uid = guard.uid(), note, "privilege left behind");
+    reconciler.context.events.publish(
+        guard,
+        EventType::Warning,
+        "RetainedOnDelete",
+        "Delete",
+        note,
+    );
+    Ok(())
 }
 
 async fn release<K: Grant>(
@@ -304,6 +359,11 @@ async fn release<K: Grant>(
         .context
         .events
         .publish(grant, type_, reason, "Delete", note);
+    let (tenant, uid) = (&grant.terms().tenant_ref.name, grant.uid());
+    reconciler
+        .context
+        .removals
+        .let_go(&reconciler.context, tenant, &uid.unwrap_or_default());
     let_go(&reconciler.context, grant).await?;
     Ok(None)
 }

@@ -1,11 +1,12 @@
 //! The effects: Kubernetes and Graph, brought together.
 //!
 //! A pass over one grant reads as a list, in [`reconcile`]: resolve ([`resolve`]), observe ([`snapshots`]), plan
-//! ([`crate::pim::plan`], pure), act ([`act`]), report ([`report`], [`status`]); a deleted one goes through `delete`.
+//! ([`crate::pim::plan`], pure), act ([`act`], past the `brakes` and the guard of [`removals`]), report ([`report`], [`status`]); a deleted one goes through `delete`.
 //! Around it: [`tenants`] signs in and resyncs, [`registry`] knows who claims what, [`wakeups`] when to look again,
 //! [`run`] wires it all up.
 
 pub mod act;
+mod brakes;
 mod claims;
 pub mod clock;
 pub mod context;
@@ -21,6 +22,7 @@ mod pass;
 mod publish;
 pub mod reconcile;
 pub mod registry;
+pub mod removals;
 pub mod report;
 pub mod resolve;
 mod resync;

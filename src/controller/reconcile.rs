@@ -15,13 +15,14 @@ use crate::{
     api::{conditions::ConditionType, status::InstanceStatus},
     pim::{
         desired::Desired,
-        observed::{Observation, Outcome, Record},
+        observed::{Observation, Outcome, Record, assigned},
         plan::{Decision, Plan, Wait, plan},
     },
 };
 
 use super::{
     act::{Order, Sent, record_intent, send},
+    brakes::Braked,
     context::{Context, GrantStore, Memory, Remembered, unresolved_since},
     delete,
     first_list::FirstList,
@@ -77,7 +78,6 @@ pub async fn reconcile<K: Grant>(
     let outcome = match &guard.0 {
         Ok(grant) => reconciler.pass(grant).await,
         Err(invalid) => {
-            // An object of another version of the schema: nothing can be done for it, and nothing must be done to it.
             warn!(
                 kind = K::KIND,
                 namespace = invalid.metadata.namespace,
@@ -86,8 +86,7 @@ pub async fn reconcile<K: Grant>(
                 "an object cannot be read"
             );
             reconciler.context.metrics.unreadable(K::KIND);
-            reconciler.report_unreadable(guard.as_ref(), &invalid.error);
-            Ok(())
+            delete::pass_unreadable(&reconciler, &guard, &invalid.error).await
         }
     };
     reconciler
@@ -142,6 +141,7 @@ impl<K: Grant> Reconciler<K> {
             let Some(pass) = delete::pass(self, grant, &before, now).await? else {
                 self.memory.forget(&uid);
                 self.context.wakeups.set(&key, None);
+                self.context.removals.waits_no_longer(&key);
                 for other in self.context.registry.release(&key) {
                     self.context.wakeups.trigger(&other);
                 }
@@ -310,6 +310,7 @@ impl<K: Grant> Reconciler<K> {
                         change: &change,
                         why,
                         anchor,
+                        listed: assigned(rows).map(|row| row.window.end),
                         resolved: &place.resolved,
                     };
                     return self.act(pass, place, &order, now).await;
@@ -337,15 +338,20 @@ impl<K: Grant> Reconciler<K> {
     /// Sends the one request of this pass.
     pub(super) async fn act(
         &self,
-        mut pass: Pass<K>,
+        pass: Pass<K>,
         place: &Place,
         order: &Order<'_>,
         now: DateTime<Utc>,
     ) -> Result<Pass<K>, ReconcileError> {
         let generation = pass.grant.meta().generation.unwrap_or_default();
+        let (mut pass, permit) = match self.brake(pass, place, order, now).await? {
+            Braked::Free(pass, permit) => (pass, permit),
+            Braked::Held(pass) => return Ok(pass),
+        };
         let id = Uuid::new_v4();
-        pass.grant =
-            record_intent(&self.context, &pass.grant, &pass.status, order, id, now).await?;
+        pass.grant = record_intent(&self.context, &pass.grant, &pass.status, order, id, now)
+            .await
+            .inspect_err(|_| permit.not_sent(&self.context))?;
         self.memory.note_written(&pass.grant);
         pass.status = pass.grant.status().cloned().unwrap_or_default();
         pass.remembered.answer = None;
@@ -354,6 +360,7 @@ impl<K: Grant> Reconciler<K> {
             Sent::Answered(answer) => {
                 pass.status = status_with_answer(&pass.grant, Some(&answer));
                 let sent = record(&pass.status, generation).last;
+                permit.learn(&self.context, sent.as_ref().map(|sent| &sent.outcome));
                 match sent.as_ref().map(|sent| &sent.outcome) {
                     Some(Outcome::Succeeded { .. }) => {
                         // Recorded together with what the lists show: until then the intent in status says enough.

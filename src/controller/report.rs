@@ -314,6 +314,65 @@ pub fn invalid(message: String) -> Report {
     Report::of(Verdict::no(Reason::InvalidSpec, message)).stalled(true)
 }
 
+/// The removal guard holds a revocation.
+#[must_use]
+pub fn guarded(tenant: &str) -> Report {
+    let message = format!(
+        "the revocation waits: the removal guard of the EntraTenant {tenant} has tripped, because many grants were revoked in a short time; a person has to acknowledge it as `kubectl describe entratenant {tenant}` says"
+    );
+    Report::of(Verdict::no(Reason::RemovalGuardTripped, message)).stalled(true)
+}
+
+/// The tenant is frozen.
+#[must_use]
+pub fn frozen(why: Why, tenant: &str) -> Report {
+    let message = format!(
+        "{}; nothing but revocations is written while `freeze` is true in the EntraTenant {tenant}",
+        difference(why)
+    );
+    Report::of(Verdict::no(Reason::Frozen, message)).differing()
+}
+
+/// The principal's access is neither revoked nor shortened.
+#[must_use]
+pub fn protected(principal: &str, tenant: &str) -> Report {
+    let message = format!(
+        "{principal} is in `protectedPrincipals` of the EntraTenant {tenant}: the access is neither revoked nor shortened, and stays as it is in Entra"
+    );
+    Report::of(Verdict::no(Reason::ProtectedPrincipal, message))
+        .stalled(true)
+        .differing()
+}
+
+/// Nothing is revoked yet, because a read failed.
+#[must_use]
+pub fn unread(error: &GraphError, tenant: &str) -> Report {
+    let mut report = failed(error);
+    report.ready.message = format!(
+        "nothing is revoked before everything that is declared in the EntraTenant {tenant} has been read once since the operator started: {error}"
+    );
+    report
+}
+
+/// What is left in Entra of a grant whose object goes.
+#[must_use]
+pub fn stays(status: &GrantStatus, schedules: ScheduleKind, access: &str) -> String {
+    let (Some(names), Some(_)) = (&status.resolved, status.created_via) else {
+        return "nothing is known to have been granted for it".to_owned();
+    };
+    let subject = Subject {
+        names,
+        schedules,
+        access,
+    };
+    let until = match status.schedule.as_ref().map(|window| window.end_date_time) {
+        Some(Some(end)) => format!(" until {}", instant_text(end)),
+        Some(None) => " permanently".to_owned(),
+        None => String::new(),
+    };
+    format!("in Entra, {}{until}, unmanaged", subject.sentence())
+}
+
 /// An older object declares the same.
 #[must_use]
 pub fn conflict(winner: &str) -> Report {

@@ -43,6 +43,7 @@ use super::{
     metrics::Metrics,
     reconcile::{Reconciler, after_error, reconcile},
     registry::Registry,
+    removals::Removals,
     serve::{Readiness, serve},
     tenants::{self, Tenants},
     wakeups::Wakeups,
@@ -206,6 +207,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         wakeups: Arc::clone(&wakeups),
         events: Events::new(client.clone(), instance),
         metrics,
+        removals: Removals::new(vec![eligibilities_read.clone(), assignments_read.clone()]),
         kinds,
     });
     let timers = tokio::spawn(async move { wakeups.run().await });
@@ -246,7 +248,9 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     tokio::select! {
         _ = async { tokio::join!(tenants, eligibilities, assignments) } => {}
         () = is_ready => {}
+        () = context.removals.run(&context) => {}
     }
+    context.removals.write(&context).await;
     timers.abort();
     context.events.close().await;
 }
@@ -333,6 +337,7 @@ fn grant_controller<K: Grant>(
         gone.memory.forget(&guard.uid().unwrap_or_default());
         gone.context.metrics.object(&key, None);
         gone.context.wakeups.set(&key, None);
+        gone.context.removals.waits_no_longer(&key);
         for other in gone.context.registry.release(&key) {
             gone.context.wakeups.trigger(&other);
         }

@@ -324,9 +324,7 @@ impl Guard {
             .split_once(':')
             .filter(|(id, _)| !id.is_empty())
             .ok_or(BadAcknowledgment::Malformed)?;
-        let count: u32 = count
-            .parse()
-            .map_err(|_| BadAcknowledgment::Malformed)?;
+        let count: u32 = count.parse().map_err(|_| BadAcknowledgment::Malformed)?;
         if let Some(trip) = &self.tripped
             && trip.id == id
         {

@@ -131,8 +131,7 @@ impl History {
         sent.done = Some(done);
         let acknowledged = sent.acknowledged;
         if done {
-            self.guard
-                .carried_out(&uid(number), &self.limits, self.now);
+            self.guard.carried_out(&uid(number), &self.limits, self.now);
         } else if self.guard.not_carried_out(&uid(number)) && acknowledged {
             self.taken.last_mut().unwrap().2 -= 1;
         }
@@ -159,7 +158,12 @@ impl History {
     /// The most that may have been revoked within one window without an acknowledgment.
     fn most_in_a_window(&self) -> usize {
         let counts = |sent: &&Sent| !sent.acknowledged && sent.done != Some(false);
-        let times: Vec<_> = self.sent.iter().filter(counts).map(|sent| sent.at).collect();
+        let times: Vec<_> = self
+            .sent
+            .iter()
+            .filter(counts)
+            .map(|sent| sent.at)
+            .collect();
         let within = |from: &DateTime<Utc>| {
             let to = *from + self.limits.window;
             times.iter().filter(|at| (*from..to).contains(*at)).count()
@@ -349,7 +353,9 @@ fn acknowledgments_that_are_none_are_refused_each_in_its_own_words() {
     let now = history.now;
     let id = history.guard.tripped().unwrap().id.clone();
     let guard = &mut history.guard;
-    for malformed in ["", "yes", ":3", "trip", "trip:", "trip:-1", "trip:all", "trip:1:2"] {
+    for malformed in [
+        "", "yes", ":3", "trip", "trip:", "trip:-1", "trip:all", "trip:1:2",
+    ] {
         let refused = guard.acknowledge(malformed, now);
         assert_eq!(refused, Err(BadAcknowledgment::Malformed), "{malformed}");
     }
