@@ -40,7 +40,10 @@ async fn an_acknowledgment_works_once_and_for_its_count_and_a_bad_one_is_refused
     controller.listener = Some(listener);
     let operator = Operator::start(controller);
     bed.until_tenant("Connected").await;
-    assert_eq!(gauge().await.as_deref(), Some("0"));
+    bed.eventually("the gauge", || async {
+        gauge().await.as_deref() == Some("0")
+    })
+    .await;
     delete_everything(&bed).await;
     let first = until_waiting(&bed, 15).await.tripped.unwrap();
     assert_eq!(held(&bed), 15);

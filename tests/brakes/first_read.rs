@@ -12,7 +12,7 @@ async fn a_target_that_cannot_be_read_after_a_start_holds_every_revocation_of_it
     eligible("alice").apply(&bed).await;
     eligible("bob")
         .user("bob@contoso.com")
-        .group("platform-admins")
+        .group("payments-approvers")
         .apply(&bed)
         .await;
     for name in ["alice", "bob"] {
