@@ -15,6 +15,7 @@ use crate::{
         run::{Operator, termination},
     },
     graph::{RetryLimits, Timeouts},
+    pim::boundary::Lift,
 };
 
 /// Options of `run`.
@@ -29,6 +30,10 @@ pub struct RunArgs {
     /// Serve this EntraTenant only.
     #[arg(long, env = "WATCH_TENANT")]
     watch_tenant: Option<String>,
+    /// Take an entry off the built-in deny list: `role:ID`, `group:ID` or `principal:ID`. May be given several times. Every
+    /// EntraTenant says in its status what is lifted.
+    #[arg(long = "lift-denial", value_name = "ENTRY")]
+    lifted: Vec<Lift>,
     /// Where /metrics, /healthz and /readyz are served.
     #[arg(long, default_value = "0.0.0.0:8080")]
     metrics_address: SocketAddr,
@@ -103,13 +108,14 @@ impl RunArgs {
             namespace: self.namespace,
             watch_namespace: self.watch_namespace,
             watch_tenant: self.watch_tenant,
+            lifted: self.lifted,
             clock,
             timeouts: Timeouts::default(),
             retry: RetryLimits::default(),
             listener: Some(TcpListener::bind(self.metrics_address).await?),
             identity: self.leader_elect.then_some(self.identity),
         };
-        operator.run(stop).await?;
+        Box::pin(operator.run(stop)).await?;
         Ok(())
     }
 }

@@ -7,8 +7,7 @@
 use chrono::{DateTime, Utc};
 use kube::{
     Api, ResourceExt,
-    api::{DynamicObject, Patch, PatchParams, PostParams},
-    core::{ApiResource, ObjectMeta},
+    api::{Patch, PatchParams, PostParams},
 };
 use serde_json::json;
 use tracing::info;
@@ -173,44 +172,6 @@ pub async fn let_go<K: Grant>(context: &Context, grant: &K) -> Result<(), kube::
     match patch_finalizers(context, grant, &finalizers).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         other => other.map(drop),
-    }
-}
-
-/// Removes the finalizer of an object that this version cannot read, and says what is left in Entra, as far as its status can
-/// still be read.
-///
-/// # Errors
-/// When the API server refuses for another reason than that the object is gone already.
-pub async fn release_unreadable<K: Grant>(
-    context: &Context,
-    meta: &ObjectMeta,
-) -> Result<String, kube::Error> {
-    let namespace = meta.namespace.clone().unwrap_or_default();
-    let resource = ApiResource::erase::<K>(&());
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(context.client.clone(), &namespace, &resource);
-    let name = meta.name.clone().unwrap_or_default();
-    let Some(object) = api.get_opt(&name).await? else {
-        return Ok("it is gone already".to_owned());
-    };
-    let status = serde_json::from_value(object.data["status"].clone());
-    let access = object.data["spec"]["accessId"].as_str();
-    let stays = match (status, access) {
-        (Ok(status), Some(access)) => report::stays(&status, K::SCHEDULES, access),
-        _ => "its access stays in Entra, unmanaged, if it was granted any".to_owned(),
-    };
-    let finalizers: Vec<_> = object
-        .finalizers()
-        .iter()
-        .filter(|finalizer| *finalizer != FINALIZER)
-        .collect();
-    let patch = json!({"metadata": {"resourceVersion": object.resource_version(), "uid": meta.uid, "finalizers": finalizers}});
-    match api
-        .patch(&name, &PatchParams::default(), &Patch::Merge(patch))
-        .await
-    {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(stays),
-        other => other.map(|_| stays),
     }
 }
 

@@ -10,6 +10,7 @@ use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::reflector::Stor
 
 use crate::{
     api::{
+        conditions::ConditionType,
         guid::Guid,
         status::{GrantStatus, LastRequest},
         terms::ManagementPolicy,
@@ -19,13 +20,15 @@ use crate::{
 };
 
 use super::{
+    authority::{Authority, Holder},
     clock::Clock,
     events::Events,
     grant::{Grant, ObjectKey, Target},
     metrics::Metrics,
+    pass::is_held,
     registry::{Claim, Registry},
     removals::Removals,
-    status::since,
+    status::{find_condition, since},
     tenants::Tenants,
     wakeups::{Wakeups, lock},
 };
@@ -44,6 +47,8 @@ pub struct Context {
     pub retry: RetryLimits,
     /// The tenants.
     pub tenants: Tenants,
+    /// Who may grant what.
+    pub authority: Authority,
     /// Who claims what.
     pub registry: Arc<Registry>,
     /// Timers and triggers.
@@ -64,6 +69,17 @@ impl Context {
         for kind in &self.kinds {
             for object in kind.of_tenant(tenant) {
                 self.wakeups.trigger(&object);
+            }
+        }
+    }
+
+    /// Has every grant of a namespace looked at again.
+    pub fn trigger_grants_in(&self, namespace: &str) {
+        for kind in &self.kinds {
+            for object in kind.all() {
+                if object.namespace == namespace {
+                    self.wakeups.trigger(&object);
+                }
             }
         }
     }
@@ -90,6 +106,12 @@ impl Context {
 pub trait Objects: Send + Sync {
     /// The objects that name a tenant.
     fn of_tenant(&self, tenant: &str) -> Vec<ObjectKey>;
+    /// Every object.
+    fn all(&self) -> Vec<ObjectKey>;
+    /// The objects that hold a grant, or may: they are held by our finalizer, or their status says so. With their namespace.
+    fn holders(&self) -> Vec<(String, Holder)>;
+    /// The objects of a namespace that are not authorised.
+    fn denied_in(&self, namespace: &str) -> Vec<ObjectKey>;
     /// The directory ids that a tenant's unresolved objects name.
     fn unresolved_ids(&self, tenant: &str) -> HashSet<Guid>;
     /// How many of a tenant's grants are managed now, without those that `is_revoked` knows of by their uid.
@@ -114,6 +136,45 @@ impl<K: Grant> Objects for StoredObjects<K> {
         let readable = state.iter().filter_map(|guard| guard.0.as_ref().ok());
         readable
             .filter(|grant| names_tenant(grant))
+            .map(|grant| ObjectKey::of(K::KIND, grant))
+            .collect()
+    }
+
+    fn all(&self) -> Vec<ObjectKey> {
+        let state = self.0.state();
+        let key = |guard: &Arc<DeserializeGuard<K>>| ObjectKey::of(K::KIND, guard.as_ref());
+        state.iter().map(key).collect()
+    }
+
+    fn holders(&self) -> Vec<(String, Holder)> {
+        let state = self.0.state();
+        let holds = |grant: &&K| {
+            let recorded = grant
+                .status()
+                .is_some_and(|status| status.created_via.is_some());
+            recorded || is_held(*grant)
+        };
+        state
+            .iter()
+            .filter_map(|guard| guard.0.as_ref().ok())
+            .filter(holds)
+            .map(|grant| (grant.namespace().unwrap_or_default(), Holder::of(grant)))
+            .collect()
+    }
+
+    fn denied_in(&self, namespace: &str) -> Vec<ObjectKey> {
+        let state = self.0.state();
+        let denied = |grant: &&K| {
+            let authorized = grant
+                .status()
+                .and_then(|status| find_condition(status, ConditionType::Authorized));
+            grant.namespace().as_deref() == Some(namespace)
+                && authorized.is_some_and(|condition| condition.status != "True")
+        };
+        state
+            .iter()
+            .filter_map(|guard| guard.0.as_ref().ok())
+            .filter(denied)
             .map(|grant| ObjectKey::of(K::KIND, grant))
             .collect()
     }
@@ -144,7 +205,7 @@ impl<K: Grant> Objects for StoredObjects<K> {
         let counts = |grant: &&K| {
             grant.terms().tenant_ref.name == tenant
                 && grant.terms().management_policy == ManagementPolicy::Manage
-                && grant.status().is_some_and(|status| is_held(status, now))
+                && grant.status().is_some_and(|status| manages(status, now))
                 && !grant.meta().uid.as_deref().is_some_and(is_revoked)
         };
         let state = self.0.state();
@@ -173,7 +234,7 @@ impl<K: Grant> Objects for StoredObjects<K> {
 }
 
 /// Whether a status says that the operator manages access which is not over and not about to be revoked.
-fn is_held(status: &GrantStatus, now: DateTime<Utc>) -> bool {
+fn manages(status: &GrantStatus, now: DateTime<Utc>) -> bool {
     let over = |end: DateTime<Utc>| end <= now;
     let schedule = status.schedule.as_ref();
     let revoked = status.last_request.as_ref().is_some_and(|last| {

@@ -12,8 +12,14 @@ use kube::{
 use tracing::warn;
 
 use crate::{
-    api::{ABANDON_ANNOTATION, conditions::Reason, references::AccessId, terms::ManagementPolicy},
+    api::{
+        ABANDON_ANNOTATION,
+        conditions::Reason,
+        references::AccessId,
+        terms::{DeletionPolicy, ManagementPolicy},
+    },
     pim::{
+        boundary::Denial,
         desired::{Desired, Mode},
         observed::{Observation, Outcome, Record, Refusal, assigned},
         plan::{Decision, Plan},
@@ -22,7 +28,8 @@ use crate::{
 };
 
 use super::{
-    act::{Order, let_go, release_unreadable},
+    act::{Order, let_go},
+    authority::{Judged, Purpose, declared_span},
     brakes::is_protected,
     context::Remembered,
     grant::Grant,
@@ -30,7 +37,7 @@ use super::{
     pass::{Pass, Place, absence, is_held, nudged, read_back_later, status_with_answer, wait_pass},
     reconcile::{ReconcileError, Reconciler},
     registry::Claim,
-    report,
+    report::{self, Held},
     snapshots::Freshness,
     status::{record, whole_seconds},
     tenants::Connection,
@@ -107,7 +114,7 @@ pub(super) async fn pass<K: Grant>(
         .registry
         .others(&place.key(), &grant.uid().unwrap_or_default());
     for heir in claimants {
-        if reconciler.context.is_alive(&heir) && inherits::<K>(reconciler, &heir).await? {
+        if reconciler.context.is_alive(&heir) && inherits::<K>(reconciler, &heir, &place).await? {
             let note = format!("the access stays: {} declares the same grant", heir.object);
             return release(reconciler, grant, EventType::Normal, "HandedOver", note).await;
         }
@@ -120,17 +127,32 @@ pub(super) async fn pass<K: Grant>(
     if let Some(later) = read_back_later(&place, &record(&pass.status, generation), now) {
         return Ok(Some(pass.put_off(later)));
     }
-    revoke(reconciler, pass, &place, now).await
+    revoke(reconciler, pass, &place, Revocation::Deletion, now).await
 }
 
-async fn revoke<K: Grant>(
+/// Why a grant is revoked.
+#[derive(Clone, Copy)]
+pub(super) enum Revocation<'a> {
+    /// Its object is deleted.
+    Deletion,
+    /// No boundary allows it any more.
+    AuthorityLost(&'a Denial),
+}
+
+/// Revokes what the operator recorded. None when nothing is left to revoke and the object has been let go.
+pub(super) async fn revoke<K: Grant>(
     reconciler: &Reconciler<K>,
     mut pass: Pass<K>,
     place: &Place,
+    revocation: Revocation<'_>,
     now: DateTime<Utc>,
 ) -> Result<Option<Pass<K>>, ReconcileError> {
     let generation = pass.grant.meta().generation.unwrap_or_default();
     let terms = pass.grant.terms().clone();
+    let policy = match revocation {
+        Revocation::Deletion => terms.deletion_policy,
+        Revocation::AuthorityLost(_) => DeletionPolicy::Revoke,
+    };
     // A spec that became unreadable must not keep the access: whether it may be written is all that is asked of it.
     let mode = Desired::read(&terms).map_or(Mode::Manage, |desired| desired.mode);
     let reread = pass.remembered.reread_from.filter(|from| *from <= now);
@@ -162,18 +184,14 @@ async fn revoke<K: Grant>(
             instance: None,
         };
         let minute = TimeDelta::minutes(1);
-        match removal(terms.deletion_policy, mode, &record, &observation, now) {
+        match removal(policy, mode, &record, &observation, now) {
             Removal::Done(Done::Gone) if view.read_at < now - minute => {
                 freshness = Freshness::Since(now - minute);
             }
-            Removal::Done(done) => {
-                let (reason, note) = match done {
-                    Done::Gone => ("Revoked", "the access is no longer in Entra".to_owned()),
-                    Done::Retained => ("RetainedOnDelete", what_stays(&pass.grant)),
-                    Done::NeverManaged => ("Deleted", "nothing was granted for it".to_owned()),
-                };
-                return release(reconciler, &pass.grant, EventType::Normal, reason, note).await;
+            Removal::Done(_) if let Revocation::AuthorityLost(denial) = revocation => {
+                return Ok(Some(authority_lost(reconciler, pass, denial, now)));
             }
+            Removal::Done(done) => return let_go_after(reconciler, &pass.grant, done).await,
             Removal::Held => {
                 let message =
                     "deletion waits: `suspend` is true, and `deletionPolicy` is Revoke".to_owned();
@@ -201,7 +219,10 @@ async fn revoke<K: Grant>(
                 Decision::Send(..) if view.read_at < now - minute => {
                     freshness = Freshness::Since(now - minute);
                 }
-                Decision::Send(..) if protects(reconciler, place) => {
+                Decision::Send(..)
+                    if matches!(revocation, Revocation::Deletion)
+                        && protects(reconciler, place) =>
+                {
                     let note = format!(
                         "{} is in `protectedPrincipals` of the EntraTenant {}: {}",
                         place.resolved.principal_name,
@@ -211,6 +232,15 @@ async fn revoke<K: Grant>(
                     let reason = Reason::ProtectedPrincipal.as_str();
                     return release(reconciler, &pass.grant, EventType::Warning, reason, note)
                         .await;
+                }
+                Decision::Send(..)
+                    if !reconciler.context.authority.may_revoke(
+                        &pass.grant,
+                        place,
+                        &pass.status,
+                    ) =>
+                {
+                    return Ok(Some(not_ours(pass, generation, now)));
                 }
                 Decision::Send(change, why) => {
                     let order = Order {
@@ -233,22 +263,84 @@ async fn revoke<K: Grant>(
     Ok(Some(pass))
 }
 
+async fn let_go_after<K: Grant>(
+    reconciler: &Reconciler<K>,
+    grant: &K,
+    done: Done,
+) -> Result<Option<Pass<K>>, ReconcileError> {
+    let (reason, note) = match done {
+        Done::Gone => ("Revoked", "the access is no longer in Entra".to_owned()),
+        Done::Retained => ("RetainedOnDelete", what_stays(grant)),
+        Done::NeverManaged => ("Deleted", "nothing was granted for it".to_owned()),
+    };
+    release(reconciler, grant, EventType::Normal, reason, note).await
+}
+
+/// The access is gone, and with it the object's place among the grants of its namespace.
+fn authority_lost<K: Grant>(
+    reconciler: &Reconciler<K>,
+    pass: Pass<K>,
+    denial: &Denial,
+    now: DateTime<Utc>,
+) -> Pass<K> {
+    let context = &reconciler.context;
+    let generation = pass.grant.meta().generation.unwrap_or_default();
+    context.authority.release(
+        context,
+        &pass.grant.namespace().unwrap_or_default(),
+        &pass.grant.uid().unwrap_or_default(),
+    );
+    let mut pass = pass.say(&report::denied(denial, Held::Revoked), generation, now);
+    pass.wake = Some(now + TimeDelta::minutes(15));
+    pass
+}
+
+/// A status that claims a grant for its object, without the operator's seal and where no boundary gives the access: it may have
+/// been written by anybody, and revoking by it would take away somebody else's grant.
+fn not_ours<K: Grant>(mut pass: Pass<K>, generation: i64, now: DateTime<Utc>) -> Pass<K> {
+    let uid = pass.grant.uid().unwrap_or_default();
+    let message = format!(
+        "the status of this object does not carry the operator's seal and no GrantBoundary gives its namespace this access, so nothing is revoked; to let the object go, annotate it with {ABANDON_ANNOTATION}={uid}, or let a GrantBoundary cover it"
+    );
+    pass.wake = Some(now + TimeDelta::minutes(15));
+    pass.say(
+        &report::deletion_held(Reason::BoundaryDenied, message, true),
+        generation,
+        now,
+    )
+}
+
 /// Whether an object takes over the access of another one with the same key. Asked of the API server itself: two objects that
 /// are deleted together must not leave the access to each other.
 async fn inherits<K: Grant>(
     reconciler: &Reconciler<K>,
     heir: &Claim,
+    place: &Place,
 ) -> Result<bool, ReconcileError> {
     let api: Api<DeserializeGuard<K>> =
         Api::namespaced(reconciler.context.client.clone(), &heir.object.namespace);
     let found = api.get_opt(&heir.object.name).await?;
-    Ok(found
+    let heir = found
         .filter(|guard| guard.meta().deletion_timestamp.is_none())
         .and_then(|guard| guard.0.ok())
-        .is_some_and(|grant| {
+        .filter(|grant| {
             grant.uid().as_ref() == Some(&heir.uid)
                 && grant.terms().management_policy == ManagementPolicy::Manage
-        }))
+        });
+    let Some(heir) = heir else { return Ok(false) };
+    // Access is left only to an object that is allowed it by what is known now.
+    let Ok(desired) = Desired::read(heir.terms()) else {
+        return Ok(false);
+    };
+    let context = &reconciler.context;
+    let status = heir.status().cloned().unwrap_or_default();
+    let generation = heir.meta().generation.unwrap_or_default();
+    let asked = declared_span(&desired, &record(&status, generation), context.clock.now());
+    let judged = context
+        .authority
+        .judge(context, &heir, place, asked, Purpose::Write)
+        .await;
+    Ok(matches!(judged, Judged::Allowed(_)))
 }
 
 /// Whether the last request was refused because its principal or group was deleted. Entra lists the grants of deleted objects
@@ -261,17 +353,17 @@ async fn is_gone(record: &Record, place: &Place) -> bool {
     if !unknown {
         return false;
     }
-    let directory = &place.tenant.directory;
-    let (principal, group) = tokio::join!(
-        directory.object(place.resolved.principal_id.as_str()),
-        directory.object(place.resolved.group_id.as_str()),
-    );
+    let ids = [&place.resolved.principal_id, &place.resolved.group_id].map(ToString::to_string);
+    let found = place.tenant.client.objects_by_ids(&ids).await;
     // Not knowing is no proof: the removal is tried again then.
-    matches!(principal, Ok(None)) || matches!(group, Ok(None))
+    found.is_ok_and(|found| {
+        let is_there = |id: &String| found.iter().any(|one| one.id.eq_ignore_ascii_case(id));
+        !ids.iter().all(is_there)
+    })
 }
 
 /// Why the access is to be left behind, if it is.
-async fn left_behind<K: Grant>(
+pub(super) async fn left_behind<K: Grant>(
     reconciler: &Reconciler<K>,
     meta: &ObjectMeta,
 ) -> Result<Option<String>, ReconcileError> {
@@ -309,40 +401,6 @@ fn what_stays<K: Grant>(grant: &K) -> String {
 fn protects<K: Grant>(reconciler: &Reconciler<K>, place: &Place) -> bool {
     let tenant = reconciler.context.tenants.object(&place.tenant.name);
     tenant.is_some_and(|tenant| is_protected(&tenant, &place.resolved.principal_id))
-}
-
-/// The pass of an object that this version cannot read: nothing can be done for it, and nothing must be done to it. A deleted one
-/// is let go where its access is to be left behind.
-pub(super) async fn pass_unreadable<K: Grant>(
-    reconciler: &Reconciler<K>,
-    guard: &DeserializeGuard<K>,
-    error: &str,
-) -> Result<(), ReconcileError> {
-    let meta = guard.meta();
-    let deleted = meta.deletion_timestamp.is_some() && is_held(guard);
-    if !deleted {
-        reconciler.report_unreadable(guard, error, None);
-        return Ok(());
-    }
-    let Some(leave) = left_behind::<K>(reconciler, meta).await? else {
-        let uid = guard.uid().unwrap_or_default();
-        let way_out = format!(
-            "it is deleted and waits for a version that can; to leave its access in Entra and let it go, annotate it with {ABANDON_ANNOTATION}={uid}"
-        );
-        reconciler.report_unreadable(guard, error, Some(&way_out));
-        return Ok(());
-    };
-    let stays = release_unreadable::<K>(&reconciler.context, meta).await?;
-    let note = format!("{leave}: {stays}");
-    warn!(target: "pim_operator::audit", kind = K::KIND, namespace = guard.namespace(), name = guard.name_any(), uid = guard.uid(), note, "privilege left behind");
-    reconciler.context.events.publish(
-        guard,
-        EventType::Warning,
-        "RetainedOnDelete",
-        "Delete",
-        note,
-    );
-    Ok(())
 }
 
 async fn release<K: Grant>(

@@ -1,11 +1,14 @@
 //! The effects: Kubernetes and Graph, brought together.
 //!
-//! A pass over one grant reads as a list, in [`reconcile`]: resolve ([`resolve`]), observe ([`snapshots`]), plan
-//! ([`crate::pim::plan`], pure), act ([`act`], past the `brakes` and the guard of [`removals`]), report ([`report`], [`status`]); a deleted one goes through `delete`.
+//! A pass over one grant reads as a list, in [`reconcile`]: resolve ([`resolve`]), judge ([`authority`]), observe ([`snapshots`]), plan
+//! ([`crate::pim::plan`], pure), act ([`act`], past the `brakes` and the guard of [`removals`]), report ([`report`], [`status`]); a
+//! deleted one goes through `delete`.
 //! Around it: [`tenants`] signs in and resyncs, [`registry`] knows who claims what, [`wakeups`] when to look again,
 //! [`run`] wires it all up.
 
 pub mod act;
+pub mod authority;
+mod authorize;
 mod brakes;
 mod claims;
 pub mod clock;
@@ -32,4 +35,5 @@ mod sign_in;
 pub mod snapshots;
 pub mod status;
 pub mod tenants;
+mod unreadable;
 pub mod wakeups;

@@ -1,4 +1,4 @@
-//! The reconcile of one grant: resolve, observe, plan, act, report. Generic over the kinds.
+//! The reconcile of one grant: resolve, judge, observe, plan, act, report. Generic over the kinds.
 //!
 //! A pass ends with at most one status write, none when nothing changed, and a time at which to look again. Reads are shared
 //! through the tenant's snapshots; the only request a pass can make is the one its plan decided on.
@@ -22,6 +22,7 @@ use crate::{
 
 use super::{
     act::{Order, Sent, record_intent, send},
+    authorize::Authorized,
     brakes::Braked,
     context::{Context, GrantStore, Memory, Remembered, unresolved_since},
     delete,
@@ -37,6 +38,7 @@ use super::{
     snapshots::Freshness,
     status::{record, set_condition, whole_seconds},
     tenants::Connection,
+    unreadable,
 };
 
 /// How long the watch may take to show a write of our own, before it is looked for again.
@@ -86,7 +88,7 @@ pub async fn reconcile<K: Grant>(
                 "an object cannot be read"
             );
             reconciler.context.metrics.unreadable(K::KIND);
-            delete::pass_unreadable(&reconciler, &guard, &invalid.error).await
+            unreadable::pass(&reconciler, &guard, &invalid.error).await
         }
     };
     reconciler
@@ -129,6 +131,7 @@ pub fn after_error<K: Grant>(
 impl<K: Grant> Reconciler<K> {
     async fn pass(&self, grant: &K) -> Result<(), ReconcileError> {
         self.prime().await;
+        self.context.authority.prime(&self.context).await;
         let key = ObjectKey::of(K::KIND, grant);
         let uid = grant.uid().unwrap_or_default();
         let now = whole_seconds(self.context.clock.now());
@@ -142,6 +145,9 @@ impl<K: Grant> Reconciler<K> {
                 self.memory.forget(&uid);
                 self.context.wakeups.set(&key, None);
                 self.context.removals.waits_no_longer(&key);
+                self.context
+                    .authority
+                    .release(&self.context, &key.namespace, &uid);
                 for other in self.context.registry.release(&key) {
                     self.context.wakeups.trigger(&other);
                 }
@@ -221,6 +227,11 @@ impl<K: Grant> Reconciler<K> {
             generation,
             now,
         );
+        // Judge: whoever is not allowed the grant claims nothing.
+        let pass = match self.authorize(pass, &desired, &place, now).await? {
+            Authorized::Yes(pass) => pass,
+            Authorized::No(pass) => return Ok(pass),
+        };
         if let Some(winner) = self.claim(grant, &place) {
             return Ok(pass.say(&report::conflict(&winner.to_string()), generation, now));
         }
@@ -344,10 +355,16 @@ impl<K: Grant> Reconciler<K> {
         now: DateTime<Utc>,
     ) -> Result<Pass<K>, ReconcileError> {
         let generation = pass.grant.meta().generation.unwrap_or_default();
+        if let Some(pass) = self.authorize_write(&pass, place, order, now).await? {
+            return Ok(pass);
+        }
         let (mut pass, permit) = match self.brake(pass, place, order, now).await? {
             Braked::Free(pass, permit) => (pass, permit),
             Braked::Held(pass) => return Ok(pass),
         };
+        if !order.change.action().is_removal() {
+            pass.status.seal = self.context.authority.seal(&pass.grant, place);
+        }
         let id = Uuid::new_v4();
         pass.grant = record_intent(&self.context, &pass.grant, &pass.status, order, id, now)
             .await
