@@ -1,8 +1,12 @@
 //! A commit that deletes everything.
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, api::DeleteParams};
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams},
+};
 use pim_harness::load::Load;
+use pim_operator::api::boundary::GrantBoundary;
 use serde_json::json;
 
 use crate::estate::{
@@ -105,5 +109,29 @@ async fn a_deleted_namespace_strips_no_more_people_than_deleted_manifests_do() {
     acknowledge(&bed, &format!("{}:15", trip.id)).await;
     until_all_gone(&bed).await;
     assert_eq!((held(&bed), revocations(&bed)), (0, 20));
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_boundary_that_is_narrowed_by_mistake_strips_no_more_people_either() {
+    let bed = bed("narrowed_boundary", TWENTY, json!({})).await;
+    let operator = granted(&bed, TWENTY).await;
+    let boundaries: Api<GrantBoundary> = Api::all(bed.client.clone());
+    let narrower = json!({"spec": {"accessIds": ["owner"], "onAuthorityLost": "Revoke"}});
+    boundaries
+        .patch(
+            &format!("{}-0", bed.namespace),
+            &PatchParams::default(),
+            &Patch::Merge(narrower),
+        )
+        .await
+        .unwrap();
+    let trip = until_waiting(&bed, 15).await.tripped.unwrap();
+    assert_eq!((held(&bed), revocations(&bed)), (15, 5));
+    acknowledge(&bed, &format!("{}:15", trip.id)).await;
+    bed.eventually("all to be revoked", || async { held(&bed) == 0 })
+        .await;
+    assert_eq!(revocations(&bed), 20);
+    bed.until_tenant("Connected").await;
     operator.stop().await;
 }
