@@ -148,13 +148,12 @@ pub(super) async fn revoke<K: Grant>(
     now: DateTime<Utc>,
 ) -> Result<Option<Pass<K>>, ReconcileError> {
     let generation = pass.grant.meta().generation.unwrap_or_default();
-    let terms = pass.grant.terms().clone();
     let policy = match revocation {
-        Revocation::Deletion => terms.deletion_policy,
+        Revocation::Deletion => pass.grant.terms().deletion_policy,
         Revocation::AuthorityLost(_) => DeletionPolicy::Revoke,
     };
     // A spec that became unreadable must not keep the access: whether it may be written is all that is asked of it.
-    let mode = Desired::read(&terms).map_or(Mode::Manage, |desired| desired.mode);
+    let mode = Desired::read(pass.grant.terms()).map_or(Mode::Manage, |desired| desired.mode);
     let reread = pass.remembered.reread_from.filter(|from| *from <= now);
     let mut freshness = reread.map_or(Freshness::OwnWrites, Freshness::Since);
     let mut record = record(&pass.status, generation);
@@ -193,13 +192,8 @@ pub(super) async fn revoke<K: Grant>(
             }
             Removal::Done(done) => return let_go_after(reconciler, &pass.grant, done).await,
             Removal::Held => {
-                let message =
-                    "deletion waits: `suspend` is true, and `deletionPolicy` is Revoke".to_owned();
-                return Ok(Some(pass.say(
-                    &report::deletion_held(Reason::Suspended, message, false),
-                    generation,
-                    now,
-                )));
+                let report = report::deletion_suspended();
+                return Ok(Some(pass.say(&report, generation, now)));
             }
             Removal::First(Plan {
                 decision,
@@ -223,15 +217,7 @@ pub(super) async fn revoke<K: Grant>(
                     if matches!(revocation, Revocation::Deletion)
                         && protects(reconciler, place) =>
                 {
-                    let note = format!(
-                        "{} is in `protectedPrincipals` of the EntraTenant {}: {}",
-                        place.resolved.principal_name,
-                        place.tenant.name,
-                        what_stays(&pass.grant)
-                    );
-                    let reason = Reason::ProtectedPrincipal.as_str();
-                    return release(reconciler, &pass.grant, EventType::Warning, reason, note)
-                        .await;
+                    return let_protected_go(reconciler, &pass.grant, place).await;
                 }
                 Decision::Send(..)
                     if !reconciler.context.authority.may_revoke(
@@ -274,6 +260,22 @@ async fn let_go_after<K: Grant>(
         Done::NeverManaged => ("Deleted", "nothing was granted for it".to_owned()),
     };
     release(reconciler, grant, EventType::Normal, reason, note).await
+}
+
+/// The object of a protected principal goes, and the access stays.
+async fn let_protected_go<K: Grant>(
+    reconciler: &Reconciler<K>,
+    grant: &K,
+    place: &Place,
+) -> Result<Option<Pass<K>>, ReconcileError> {
+    let note = format!(
+        "{} is in `protectedPrincipals` of the EntraTenant {}: {}",
+        place.resolved.principal_name,
+        place.tenant.name,
+        what_stays(grant)
+    );
+    let reason = Reason::ProtectedPrincipal.as_str();
+    release(reconciler, grant, EventType::Warning, reason, note).await
 }
 
 /// The access is gone, and with it the object's place among the grants of its namespace.

@@ -250,9 +250,9 @@ impl Removals {
                 .events
                 .publish(tenant, type_, "RemovalsAcknowledged", "Reconcile", note);
             ledger.tell_metrics(context);
-            waiting
-                .iter()
-                .for_each(|object| context.wakeups.trigger(object));
+            for object in &waiting {
+                context.wakeups.trigger(object);
+            }
         }
         if let Some(why) = refused {
             let note =

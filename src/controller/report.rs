@@ -461,6 +461,13 @@ pub fn boundary_changed(boundary: &str) -> Report {
     ))
 }
 
+/// Deletion waits for `suspend` to be false.
+#[must_use]
+pub fn deletion_suspended() -> Report {
+    let message = "deletion waits: `suspend` is true, and `deletionPolicy` is Revoke".to_owned();
+    deletion_held(Reason::Suspended, message, false)
+}
+
 /// The references resolved.
 #[must_use]
 pub fn resolved(names: &ResolvedReferences) -> Verdict {

@@ -383,12 +383,11 @@ impl Guard {
     }
 
     fn count(&mut self, count: u32, until: DateTime<Utc>) {
-        match self.recent.iter_mut().find(|one| one.until == until) {
-            Some(one) => one.count = one.count.saturating_add(count),
-            None => {
-                self.recent.push(CountedRemovals { until, count });
-                self.recent.sort_by_key(|one| one.until);
-            }
+        if let Some(one) = self.recent.iter_mut().find(|one| one.until == until) {
+            one.count = one.count.saturating_add(count);
+        } else {
+            self.recent.push(CountedRemovals { until, count });
+            self.recent.sort_by_key(|one| one.until);
         }
     }
 

@@ -6,8 +6,12 @@ use proptest::prelude::*;
 
 use super::{GUARD, any::base, cases};
 use crate::{
-    api::removal_guard::RemovalGuardStatus,
-    pim::guard::{Acknowledged, Answer, BadAcknowledgment, Guard, Limits},
+    api::{removal_guard::RemovalGuardStatus, tenant::RemovalGuard},
+    pim::{
+        guard::{Acknowledged, Answer, BadAcknowledgment, Effect, Guard, Limits, effect},
+        plan::{Change, Why},
+        window::{End, Window},
+    },
 };
 
 /// How many grants the tenant of a history has.
@@ -384,4 +388,48 @@ fn an_acknowledgment_that_nobody_uses_runs_out() {
     history.now += TimeDelta::minutes(61);
     assert_eq!(history.ask(51), Answer::Allow { again: false });
     assert_eq!(history.guard.status().acknowledged, None);
+}
+
+#[test]
+fn a_change_counts_if_it_takes_access_away_that_was_granted() {
+    let window = Window {
+        start: base(),
+        end: End::Never,
+    };
+    let request_id = "request".to_owned();
+    let cancel = Change::Cancel { request_id };
+    let all = [
+        (Why::Deleted, Effect::Revokes, Effect::Revokes),
+        (Why::EndedByEdit, Effect::Revokes, Effect::Revokes),
+        (Why::WindowEdited, Effect::Revokes, Effect::Grants),
+        (Why::Differs, Effect::Revokes, Effect::Grants),
+        (Why::Outlived, Effect::Corrects, Effect::Corrects),
+        (Why::Altered, Effect::Corrects, Effect::Corrects),
+    ];
+    for (why, removed, cancelled) in all {
+        assert_eq!(effect(&Change::Remove, why), removed, "{why:?}");
+        assert_eq!(effect(&cancel, why), cancelled, "{why:?}");
+        for change in [
+            Change::Assign(window),
+            Change::Update(window),
+            Change::Extend(window),
+        ] {
+            assert_eq!(effect(&change, why), Effect::Grants, "{why:?}");
+        }
+    }
+}
+
+#[test]
+fn limits_are_read_from_the_manifest_and_default_where_it_is_silent() {
+    assert_eq!(Limits::read(None), Limits::default());
+    let spec = RemovalGuard {
+        max_removals: Some(0),
+        max_percent: None,
+        window: Some("2h".to_owned()),
+    };
+    let limits = Limits::read(Some(&spec));
+    assert_eq!(limits.window, TimeDelta::hours(2));
+    assert_eq!((limits.allowed(0), limits.allowed(99)), (0, 19));
+    assert_eq!(Limits::default().allowed(10), 5);
+    assert_eq!(Limits::default().allowed(200), 40);
 }
