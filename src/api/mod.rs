@@ -2,7 +2,8 @@
 //!
 //! One file per kind ([`group_grant`] holds the two group kinds, which declare the same things about different schedule
 //! sets; [`boundary`] what a namespace may grant; [`tenant`] the connection to Entra), plus what kinds share: [`terms`] (what every grant says besides its target),
-//! [`schedule_info`] (the window), [`references`] (who and what), [`status`] (what the operator reports), [`conditions`]
+//! [`schedule_info`] (the window), [`references`] (who and what), [`status`] (what the operator reports), [`removal_guard`] (what a
+//! tenant's brake remembers), [`conditions`]
 //! (the frozen vocabulary of condition types and reasons) and `cel` (the rules by which the API server judges manifests).
 //! Field names and enum values are Microsoft Graph's own wherever Graph has one. Doc comments of fields are what
 //! `kubectl explain` prints, so they are written for people who write manifests.
@@ -17,6 +18,7 @@ pub mod crds;
 pub mod group_grant;
 pub mod guid;
 pub mod references;
+pub mod removal_guard;
 pub mod schedule_info;
 pub mod status;
 pub mod tenant;

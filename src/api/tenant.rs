@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     cel::{endpoint_schema, object_name_schema, period_schema, secret_key_schema},
     guid::Guid,
+    removal_guard::RemovalGuardStatus,
 };
 
 /// One Entra tenant, how the operator signs in to it, and how hard it may press Graph.
@@ -279,6 +280,9 @@ pub struct EntraTenantStatus {
     /// The object id of the service principal that the operator is in this tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_principal_id: Option<Guid>,
+    /// What the removal guard has counted, and whether it holds revocations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal_guard: Option<RemovalGuardStatus>,
 }
 
 fn default_resync_period() -> String {

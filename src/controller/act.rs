@@ -47,6 +47,8 @@ pub struct Order<'a> {
     pub why: Why,
     /// The window to remember.
     pub anchor: Option<Anchor>,
+    /// The end of the row that it changes, if one is listed.
+    pub listed: Option<End>,
     /// Whom and what it concerns.
     pub resolved: &'a ResolvedReferences,
 }

@@ -10,19 +10,26 @@ use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::reflector::Stor
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{conditions::ConditionType, guid::Guid, status::LastRequest},
+    api::{
+        conditions::ConditionType,
+        guid::Guid,
+        status::{GrantStatus, LastRequest},
+        terms::ManagementPolicy,
+    },
     graph::{RetryLimits, Timeouts},
+    pim::observed::Action,
 };
 
 use super::{
     authority::{Authority, Holder},
     clock::Clock,
     events::Events,
-    grant::{Grant, ObjectKey},
+    grant::{Grant, ObjectKey, Target},
     metrics::Metrics,
     origin::Origins,
     pass::is_held,
     registry::{Claim, Registry},
+    removals::Removals,
     status::{find_condition, since},
     tenants::Tenants,
     wakeups::{Wakeups, lock},
@@ -56,6 +63,8 @@ pub struct Context {
     pub origins: Origins,
     /// Prometheus metrics.
     pub metrics: Arc<Metrics>,
+    /// The removal guards.
+    pub removals: Removals,
     /// The grants of each kind, for what concerns them all.
     pub kinds: Vec<Arc<dyn Objects>>,
 }
@@ -111,6 +120,11 @@ pub trait Objects: Send + Sync {
     fn denied_in(&self, namespace: &str) -> Vec<ObjectKey>;
     /// The directory ids that a tenant's unresolved objects name.
     fn unresolved_ids(&self, tenant: &str) -> HashSet<Guid>;
+    /// How many of a tenant's grants are managed now, without those that `is_revoked` knows of by their uid.
+    fn managed(&self, tenant: &str, now: DateTime<Utc>, is_revoked: &dyn Fn(&str) -> bool)
+    -> usize;
+    /// The lists that a tenant's objects declare something in, as far as their references are resolved.
+    fn targets(&self, tenant: &str) -> HashSet<Target>;
     /// The uid of an object, if it is of this kind and exists.
     fn uid(&self, object: &ObjectKey) -> Option<String>;
 }
@@ -188,11 +202,55 @@ impl<K: Grant> Objects for StoredObjects<K> {
             .collect()
     }
 
+    fn managed(
+        &self,
+        tenant: &str,
+        now: DateTime<Utc>,
+        is_revoked: &dyn Fn(&str) -> bool,
+    ) -> usize {
+        let counts = |grant: &&K| {
+            grant.terms().tenant_ref.name == tenant
+                && grant.terms().management_policy == ManagementPolicy::Manage
+                && grant.status().is_some_and(|status| manages(status, now))
+                && !grant.meta().uid.as_deref().is_some_and(is_revoked)
+        };
+        let state = self.0.state();
+        let readable = state.iter().filter_map(|guard| guard.0.as_ref().ok());
+        readable.filter(counts).count()
+    }
+
+    fn targets(&self, tenant: &str) -> HashSet<Target> {
+        let state = self.0.state();
+        let readable = state.iter().filter_map(|guard| guard.0.as_ref().ok());
+        readable
+            .filter(|grant| grant.terms().tenant_ref.name == tenant)
+            .filter_map(|grant| grant.status()?.resolved.as_ref())
+            .map(|resolved| Target {
+                schedules: K::SCHEDULES,
+                group: resolved.group_id.clone(),
+            })
+            .collect()
+    }
+
     fn uid(&self, object: &ObjectKey) -> Option<String> {
         (object.kind == K::KIND)
             .then(|| self.0.get(&object.object_ref()))?
             .and_then(|found| found.uid())
     }
+}
+
+/// Whether a status says that the operator manages access which is not over and not about to be revoked.
+fn manages(status: &GrantStatus, now: DateTime<Utc>) -> bool {
+    let over = |end: DateTime<Utc>| end <= now;
+    let schedule = status.schedule.as_ref();
+    let revoked = status.last_request.as_ref().is_some_and(|last| {
+        Action::read(&last.action).is_some_and(Action::is_removal) && last.error.is_none()
+    });
+    status.created_via.is_some()
+        && !schedule
+            .and_then(|schedule| schedule.end_date_time)
+            .is_some_and(over)
+        && !revoked
 }
 
 /// What the reconciler of one kind remembers between passes. All of it can be lost: it saves reads and writes.

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Resource, ResourceExt,
-    core::{DeserializeGuard, PartialObjectMeta},
+    core::{DeserializeGuard, ObjectMeta, PartialObjectMeta},
     runtime::events::EventType,
 };
 use tracing::warn;
@@ -15,13 +15,14 @@ use crate::{
     api::{
         ABANDON_ANNOTATION,
         conditions::Reason,
+        references::AccessId,
         terms::{DeletionPolicy, ManagementPolicy},
     },
     pim::{
         boundary::Denial,
         desired::{Desired, Mode},
-        observed::{Observation, Outcome, Record, Refusal},
-        plan::{Decision, Plan},
+        observed::{Observation, Outcome, Record, Refusal, assigned},
+        plan::{Decision, Plan, Why},
         removal::{Done, Removal, removal},
     },
 };
@@ -29,6 +30,7 @@ use crate::{
 use super::{
     act::{Order, let_go},
     authority::{Judged, Purpose, declared_span},
+    brakes::is_protected,
     context::Remembered,
     grant::Grant,
     inquiry::{Inquiry, inquire},
@@ -59,7 +61,8 @@ pub(super) async fn pass<K: Grant>(
         wake: None,
         remembered: before.clone(),
     };
-    if let Some(leave) = left_behind(reconciler, grant).await? {
+    if let Some(leave) = left_behind::<K>(reconciler, grant.meta()).await? {
+        let leave = format!("{leave}: {}", what_stays(grant));
         return release(
             reconciler,
             grant,
@@ -94,7 +97,8 @@ pub(super) async fn pass<K: Grant>(
             };
             let uid = grant.uid().unwrap_or_default();
             let message = format!(
-                "{why}; to leave the access in Entra and let this object go, annotate it with {ABANDON_ANNOTATION}={uid}"
+                "{why}; to leave the access in Entra and let this object go, annotate it with {ABANDON_ANNOTATION}={uid}; then {}",
+                what_stays(grant)
             );
             pass.wake = Some(now + TimeDelta::minutes(1));
             return Ok(Some(pass.say(
@@ -135,6 +139,15 @@ pub(super) enum Revocation<'a> {
     AuthorityLost(&'a Denial),
 }
 
+impl Revocation<'_> {
+    const fn why(self, planned: Why) -> Why {
+        match self {
+            Self::Deletion => planned,
+            Self::AuthorityLost(_) => Why::AuthorityLost,
+        }
+    }
+}
+
 /// Revokes what the operator recorded. None when nothing is left to revoke and the object has been let go.
 pub(super) async fn revoke<K: Grant>(
     reconciler: &Reconciler<K>,
@@ -144,13 +157,12 @@ pub(super) async fn revoke<K: Grant>(
     now: DateTime<Utc>,
 ) -> Result<Option<Pass<K>>, ReconcileError> {
     let generation = pass.grant.meta().generation.unwrap_or_default();
-    let terms = pass.grant.terms().clone();
     let policy = match revocation {
-        Revocation::Deletion => terms.deletion_policy,
+        Revocation::Deletion => pass.grant.terms().deletion_policy,
         Revocation::AuthorityLost(_) => DeletionPolicy::Revoke,
     };
     // A spec that became unreadable must not keep the access: whether it may be written is all that is asked of it.
-    let mode = Desired::read(&terms).map_or(Mode::Manage, |desired| desired.mode);
+    let mode = Desired::read(pass.grant.terms()).map_or(Mode::Manage, |desired| desired.mode);
     let reread = pass.remembered.reread_from.filter(|from| *from <= now);
     let mut freshness = reread.map_or(Freshness::OwnWrites, Freshness::Since);
     let mut record = record(&pass.status, generation);
@@ -185,13 +197,8 @@ pub(super) async fn revoke<K: Grant>(
             }
             Removal::Done(done) => return let_go_after(reconciler, &pass.grant, done).await,
             Removal::Held => {
-                let message =
-                    "deletion waits: `suspend` is true, and `deletionPolicy` is Revoke".to_owned();
-                return Ok(Some(pass.say(
-                    &report::deletion_held(Reason::Suspended, message, false),
-                    generation,
-                    now,
-                )));
+                let report = report::deletion_suspended();
+                return Ok(Some(pass.say(&report, generation, now)));
             }
             Removal::First(Plan {
                 decision,
@@ -212,6 +219,12 @@ pub(super) async fn revoke<K: Grant>(
                     freshness = Freshness::Since(now - minute);
                 }
                 Decision::Send(..)
+                    if matches!(revocation, Revocation::Deletion)
+                        && protects(reconciler, place) =>
+                {
+                    return let_protected_go(reconciler, &pass.grant, place).await;
+                }
+                Decision::Send(..)
                     if !reconciler.context.authority.may_revoke(
                         &pass.grant,
                         place,
@@ -223,8 +236,9 @@ pub(super) async fn revoke<K: Grant>(
                 Decision::Send(change, why) => {
                     let order = Order {
                         change: &change,
-                        why,
+                        why: revocation.why(why),
                         anchor,
+                        listed: assigned(rows).map(|row| row.window.end),
                         resolved: &place.resolved,
                     };
                     return reconciler.act(pass, place, &order, now).await.map(Some);
@@ -249,18 +263,27 @@ async fn let_go_after<K: Grant>(
     done: Done,
 ) -> Result<Option<Pass<K>>, ReconcileError> {
     let (reason, note) = match done {
-        Done::Gone => ("Revoked", "the access is no longer in Entra"),
-        Done::Retained => ("RetainedOnDelete", "the access stays in Entra, unmanaged"),
-        Done::NeverManaged => ("Deleted", "nothing was granted for it"),
+        Done::Gone => ("Revoked", "the access is no longer in Entra".to_owned()),
+        Done::Retained => ("RetainedOnDelete", what_stays(grant)),
+        Done::NeverManaged => ("Deleted", "nothing was granted for it".to_owned()),
     };
-    release(
-        reconciler,
-        grant,
-        EventType::Normal,
-        reason,
-        note.to_owned(),
-    )
-    .await
+    release(reconciler, grant, EventType::Normal, reason, note).await
+}
+
+/// The object of a protected principal goes, and the access stays.
+async fn let_protected_go<K: Grant>(
+    reconciler: &Reconciler<K>,
+    grant: &K,
+    place: &Place,
+) -> Result<Option<Pass<K>>, ReconcileError> {
+    let note = format!(
+        "{} is in `protectedPrincipals` of the EntraTenant {}: {}",
+        place.resolved.principal_name,
+        place.tenant.name,
+        what_stays(grant)
+    );
+    let reason = Reason::ProtectedPrincipal.as_str();
+    release(reconciler, grant, EventType::Warning, reason, note).await
 }
 
 /// The access is gone, and with it the object's place among the grants of its namespace.
@@ -350,18 +373,17 @@ async fn is_gone(record: &Record, place: &Place) -> bool {
 }
 
 /// Why the access is to be left behind, if it is.
-async fn left_behind<K: Grant>(
+pub(super) async fn left_behind<K: Grant>(
     reconciler: &Reconciler<K>,
-    grant: &K,
+    meta: &ObjectMeta,
 ) -> Result<Option<String>, ReconcileError> {
-    let uid = grant.uid().unwrap_or_default();
-    if grant
-        .annotations()
-        .get(ABANDON_ANNOTATION)
-        .is_some_and(|value| *value == uid)
-    {
+    let annotation = meta
+        .annotations
+        .as_ref()
+        .and_then(|annotations| annotations.get(ABANDON_ANNOTATION));
+    if annotation.is_some() && annotation == meta.uid.as_ref() {
         return Ok(Some(format!(
-            "abandoned by the annotation {ABANDON_ANNOTATION}: the access, if any, stays in Entra"
+            "abandoned by the annotation {ABANDON_ANNOTATION}"
         )));
     }
     let crds: Api<PartialObjectMeta<CustomResourceDefinition>> =
@@ -372,9 +394,23 @@ async fn left_behind<K: Grant>(
         .get_opt(&name)
         .await?
         .is_none_or(|crd| crd.metadata.deletion_timestamp.is_some());
-    Ok(terminating.then(|| {
-        "the CustomResourceDefinition is being deleted: the access stays in Entra".to_owned()
-    }))
+    Ok(terminating.then(|| "the CustomResourceDefinition is being deleted".to_owned()))
+}
+
+/// What is left in Entra of a grant that is let go without being revoked.
+fn what_stays<K: Grant>(grant: &K) -> String {
+    let status = grant.status().cloned().unwrap_or_default();
+    let access = match grant.target().access_id {
+        AccessId::Member => "member",
+        AccessId::Owner => "owner",
+    };
+    report::stays(&status, K::SCHEDULES, access)
+}
+
+/// Whether the tenant's access of this principal is not to be revoked.
+fn protects<K: Grant>(reconciler: &Reconciler<K>, place: &Place) -> bool {
+    let tenant = reconciler.context.tenants.object(&place.tenant.name);
+    tenant.is_some_and(|tenant| is_protected(&tenant, &place.resolved.principal_id))
 }
 
 async fn release<K: Grant>(
@@ -391,6 +427,11 @@ async fn release<K: Grant>(
         .context
         .events
         .publish(grant, type_, reason, "Delete", note);
+    let (tenant, uid) = (&grant.terms().tenant_ref.name, grant.uid());
+    reconciler
+        .context
+        .removals
+        .let_go(&reconciler.context, tenant, &uid.unwrap_or_default());
     let_go(&reconciler.context, grant).await?;
     Ok(None)
 }

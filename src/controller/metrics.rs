@@ -84,6 +84,7 @@ struct States {
     clock: Arc<dyn Clock>,
     objects: Mutex<HashMap<ObjectKey, &'static str>>,
     reads: Mutex<HashMap<String, DateTime<Utc>>>,
+    guards: Mutex<HashMap<String, bool>>,
 }
 
 impl fmt::Debug for States {
@@ -120,6 +121,7 @@ impl Metrics {
                 clock,
                 objects: Mutex::default(),
                 reads: Mutex::default(),
+                guards: Mutex::default(),
             }),
             registry: Mutex::new(Registry::default()),
         };
@@ -232,6 +234,11 @@ impl Metrics {
         lock(&self.states.reads).insert(tenant.to_owned(), at);
     }
 
+    /// Whether a tenant's removal guard has tripped.
+    pub fn removal_guard(&self, tenant: &str, tripped: bool) {
+        lock(&self.states.guards).insert(tenant.to_owned(), tripped);
+    }
+
     /// An observer for a tenant's Graph client.
     #[must_use]
     pub fn graph_observer(&self, tenant: &str) -> Arc<dyn GraphObserver> {
@@ -281,6 +288,16 @@ impl Collector for StatesCollector {
         let now = self.0.clock.now();
         for (tenant, at) in lock(&self.0.reads).iter() {
             ConstGauge::new((now - *at).num_seconds())
+                .encode(family.encode_family(&[("tenant", tenant.as_str())])?)?;
+        }
+        let mut family = encoder.encode_descriptor(
+            "removal_guard_tripped",
+            "Whether the removal guard of a tenant holds revocations until somebody acknowledges them",
+            None,
+            prometheus_client::metrics::MetricType::Gauge,
+        )?;
+        for (tenant, tripped) in lock(&self.0.guards).iter() {
+            ConstGauge::new(i64::from(*tripped))
                 .encode(family.encode_family(&[("tenant", tenant.as_str())])?)?;
         }
         Ok(())

@@ -1,8 +1,8 @@
 //! The effects: Kubernetes and Graph, brought together.
 //!
 //! A pass over one grant reads as a list, in [`reconcile`]: resolve ([`resolve`]), judge ([`authority`]), observe
-//! ([`snapshots`]), plan ([`crate::pim::plan`], pure), act ([`act`]; with [`origin`] and [`audit`]), report ([`report`],
-//! [`status`]); a deleted one goes through `delete`.
+//! ([`snapshots`]), plan ([`crate::pim::plan`], pure), act ([`act`], past the `brakes` and the guard of [`removals`]; with
+//! [`origin`] and [`audit`]), report ([`report`], [`status`]); a deleted one goes through `delete`.
 //! Around it: [`tenants`] signs in and resyncs, [`registry`] knows who claims what, [`wakeups`] when to look again,
 //! [`run`] wires it all up.
 
@@ -10,6 +10,7 @@ pub mod act;
 pub mod audit;
 pub mod authority;
 mod authorize;
+mod brakes;
 mod claims;
 pub mod clock;
 pub mod context;
@@ -27,6 +28,7 @@ mod pass;
 mod publish;
 pub mod reconcile;
 pub mod registry;
+pub mod removals;
 pub mod report;
 pub mod resolve;
 mod resync;
@@ -36,4 +38,5 @@ mod sign_in;
 pub mod snapshots;
 pub mod status;
 pub mod tenants;
+mod unreadable;
 pub mod wakeups;

@@ -120,6 +120,12 @@ impl<K: Grant> Reconciler<K> {
         self.context
             .metrics
             .object(&key, ready.as_ref().map(|ready| ready.reason.as_str()));
+        if ready
+            .as_ref()
+            .is_none_or(|ready| ready.reason != Reason::RemovalGuardTripped.as_str())
+        {
+            self.context.removals.waits_no_longer(&key);
+        }
         if grant.status() == Some(&status) {
             return Ok(());
         }
@@ -145,9 +151,15 @@ impl<K: Grant> Reconciler<K> {
         Ok(())
     }
 
-    pub(super) fn report_unreadable(&self, guard: &DeserializeGuard<K>, error: &str) {
+    pub(super) fn report_unreadable(
+        &self,
+        guard: &DeserializeGuard<K>,
+        error: &str,
+        way_out: Option<&str>,
+    ) {
+        let way_out = way_out.map(|text| format!("; {text}")).unwrap_or_default();
         let note = format!(
-            "this object cannot be read by this version of the operator and is left alone: {error}"
+            "this object cannot be read by this version of the operator and is left alone{way_out}: {error}"
         );
         let type_ = kube::runtime::events::EventType::Warning;
         self.context

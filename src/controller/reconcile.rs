@@ -16,7 +16,7 @@ use crate::{
     pim::{
         desired::Desired,
         history::History,
-        observed::{Observation, Outcome, Record},
+        observed::{Observation, Outcome, Record, assigned},
         plan::{Decision, Plan, Wait, plan},
     },
 };
@@ -24,6 +24,7 @@ use crate::{
 use super::{
     act::{Order, Sent, record_intent, send},
     authorize::Authorized,
+    brakes::Braked,
     context::{Context, GrantStore, Memory, Remembered, unresolved_since},
     delete,
     first_list::FirstList,
@@ -39,6 +40,7 @@ use super::{
     snapshots::Freshness,
     status::{record, set_condition, whole_seconds},
     tenants::Connection,
+    unreadable,
 };
 
 /// How long the watch may take to show a write of our own, before it is looked for again.
@@ -80,7 +82,6 @@ pub async fn reconcile<K: Grant>(
     let outcome = match &guard.0 {
         Ok(grant) => reconciler.pass(grant).await,
         Err(invalid) => {
-            // An object of another version of the schema: nothing can be done for it, and nothing must be done to it.
             warn!(
                 kind = K::KIND,
                 namespace = invalid.metadata.namespace,
@@ -89,8 +90,7 @@ pub async fn reconcile<K: Grant>(
                 "an object cannot be read"
             );
             reconciler.context.metrics.unreadable(K::KIND);
-            reconciler.report_unreadable(guard.as_ref(), &invalid.error);
-            Ok(())
+            unreadable::pass(&reconciler, &guard, &invalid.error).await
         }
     };
     reconciler
@@ -154,6 +154,7 @@ impl<K: Grant> Reconciler<K> {
             let Some(pass) = delete::pass(self, grant, &before, now).await? else {
                 self.memory.forget(&uid);
                 self.context.wakeups.set(&key, None);
+                self.context.removals.waits_no_longer(&key);
                 self.context
                     .authority
                     .release(&self.context, &key.namespace, &uid);
@@ -336,6 +337,7 @@ impl<K: Grant> Reconciler<K> {
                         change: &change,
                         why,
                         anchor,
+                        listed: assigned(rows).map(|row| row.window.end),
                         resolved: &place.resolved,
                     };
                     return self.act(pass, place, &order, now).await;
@@ -363,7 +365,7 @@ impl<K: Grant> Reconciler<K> {
     /// Sends the one request of this pass.
     pub(super) async fn act(
         &self,
-        mut pass: Pass<K>,
+        pass: Pass<K>,
         place: &Place,
         order: &Order<'_>,
         now: DateTime<Utc>,
@@ -372,13 +374,18 @@ impl<K: Grant> Reconciler<K> {
         if let Some(pass) = self.authorize_write(&pass, place, order, now).await? {
             return Ok(pass);
         }
+        let (mut pass, permit) = match self.brake(pass, place, order, now).await? {
+            Braked::Free(pass, permit) => (pass, permit),
+            Braked::Held(pass) => return Ok(pass),
+        };
         if !order.change.action().is_removal() {
             pass.status.seal = self.context.authority.seal(&pass.grant, place);
         }
         let origin = self.context.origins.of(&pass.grant).await;
         let id = Uuid::new_v4();
-        pass.grant =
-            record_intent(&self.context, &pass.grant, &pass.status, order, id, now).await?;
+        pass.grant = record_intent(&self.context, &pass.grant, &pass.status, order, id, now)
+            .await
+            .inspect_err(|_| permit.not_sent(&self.context))?;
         self.memory.note_written(&pass.grant);
         pass.status = pass.grant.status().cloned().unwrap_or_default();
         pass.remembered.answer = None;
@@ -396,6 +403,7 @@ impl<K: Grant> Reconciler<K> {
             Sent::Answered(answer) => {
                 pass.status = status_with_answer(&pass.grant, Some(&answer));
                 let sent = record(&pass.status, generation).last;
+                permit.learn(&self.context, sent.as_ref().map(|sent| &sent.outcome));
                 match sent.as_ref().map(|sent| &sent.outcome) {
                     Some(Outcome::Succeeded { .. }) => {
                         // Recorded together with what the lists show: until then the intent in status says enough.

@@ -171,10 +171,12 @@ fn difference(why: Why) -> &'static str {
         Why::NotGranted => "the grant is not there yet",
         Why::Differs => "the grant is there with another window",
         Why::WindowEdited => "the declared window was edited",
+        Why::EndedByEdit => "the declared window was edited to one that is over",
         Why::LeaseDue => "the lease is to be extended",
         Why::Removed => "someone removed the grant in Entra",
         Why::Altered => "someone changed the grant's window in Entra",
         Why::Outlived => "the grant was made to outlive its window in Entra",
+        Why::AuthorityLost => "no boundary allows the grant any more",
         Why::Deleted => "this object is being deleted",
     }
 }
@@ -320,6 +322,65 @@ pub fn invalid(message: String) -> Report {
     Report::of(Verdict::no(Reason::InvalidSpec, message)).stalled(true)
 }
 
+/// The removal guard holds a revocation.
+#[must_use]
+pub fn guarded(tenant: &str) -> Report {
+    let message = format!(
+        "the revocation waits: the removal guard of the EntraTenant {tenant} has tripped, because many grants were revoked in a short time; a person has to acknowledge it as `kubectl describe entratenant {tenant}` says"
+    );
+    Report::of(Verdict::no(Reason::RemovalGuardTripped, message)).stalled(true)
+}
+
+/// The tenant is frozen.
+#[must_use]
+pub fn frozen(why: Why, tenant: &str) -> Report {
+    let message = format!(
+        "{}; nothing but revocations is written while `freeze` is true in the EntraTenant {tenant}",
+        difference(why)
+    );
+    Report::of(Verdict::no(Reason::Frozen, message)).differing()
+}
+
+/// The principal's access is neither revoked nor shortened.
+#[must_use]
+pub fn protected(principal: &str, tenant: &str) -> Report {
+    let message = format!(
+        "{principal} is in `protectedPrincipals` of the EntraTenant {tenant}: the access is neither revoked nor shortened, and stays as it is in Entra"
+    );
+    Report::of(Verdict::no(Reason::ProtectedPrincipal, message))
+        .stalled(true)
+        .differing()
+}
+
+/// Nothing is revoked yet, because a read failed.
+#[must_use]
+pub fn unread(error: &GraphError, tenant: &str) -> Report {
+    let mut report = failed(error);
+    report.ready.message = format!(
+        "nothing is revoked before everything that is declared in the EntraTenant {tenant} has been read once since the operator started: {error}"
+    );
+    report
+}
+
+/// What is left in Entra of a grant whose object goes.
+#[must_use]
+pub fn stays(status: &GrantStatus, schedules: ScheduleKind, access: &str) -> String {
+    let (Some(names), Some(_)) = (&status.resolved, status.created_via) else {
+        return "nothing is known to have been granted for it".to_owned();
+    };
+    let subject = Subject {
+        names,
+        schedules,
+        access,
+    };
+    let until = match status.schedule.as_ref().map(|window| window.end_date_time) {
+        Some(Some(end)) => format!(" until {}", instant_text(end)),
+        Some(None) => " permanently".to_owned(),
+        None => String::new(),
+    };
+    format!("in Entra, {}{until}, unmanaged", subject.sentence())
+}
+
 /// An older object declares the same.
 #[must_use]
 pub fn conflict(winner: &str) -> Report {
@@ -406,6 +467,13 @@ pub fn boundary_changed(boundary: &str) -> Report {
             "the GrantBoundary {boundary} has just changed, and is judged again before anything is written"
         ),
     ))
+}
+
+/// Deletion waits for `suspend` to be false.
+#[must_use]
+pub fn deletion_suspended() -> Report {
+    let message = "deletion waits: `suspend` is true, and `deletionPolicy` is Revoke".to_owned();
+    deletion_held(Reason::Suspended, message, false)
 }
 
 /// The references resolved.

@@ -47,6 +47,7 @@ use super::{
     origin::Origins,
     reconcile::{Reconciler, after_error, reconcile},
     registry::Registry,
+    removals::Removals,
     serve::{Readiness, serve},
     tenants::{self, Tenants},
     wakeups::Wakeups,
@@ -241,6 +242,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         events: Events::new(client.clone(), instance),
         origins: Origins::new(client.clone(), argocd_namespaces),
         metrics,
+        removals: Removals::new(vec![eligibilities_read.clone(), assignments_read.clone()]),
         kinds,
     });
     // Read once, before anything is sent.
@@ -292,7 +294,9 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         _ = async { tokio::join!(tenants, eligibilities, assignments) } => {}
         () = fence => {}
         () = is_ready => {}
+        () = context.removals.run(&context) => {}
     }
+    context.removals.write(&context).await;
     timers.abort();
     context.events.close().await;
 }
@@ -383,6 +387,7 @@ fn grant_controller<K: Grant>(
             .release(&gone.context, &key.namespace, &uid);
         gone.context.metrics.object(&key, None);
         gone.context.wakeups.set(&key, None);
+        gone.context.removals.waits_no_longer(&key);
         for other in gone.context.registry.release(&key) {
             gone.context.wakeups.trigger(&other);
         }

@@ -8,7 +8,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -113,6 +113,8 @@ pub struct Snapshots {
     clock: Arc<dyn Clock>,
     on_change: OnChange,
     ticks: AtomicU64,
+    /// Whether everything declared was read once.
+    complete: AtomicBool,
     last_write: Mutex<Option<DateTime<Utc>>>,
     entries: Mutex<HashMap<Target, Arc<Entry>>>,
     /// What Entra's request lists say of windows that nothing else remembers.
@@ -128,6 +130,7 @@ impl Snapshots {
             clock,
             on_change,
             ticks: AtomicU64::new(1),
+            complete: AtomicBool::new(false),
             last_write: Mutex::default(),
             entries: Mutex::default(),
         }
@@ -241,6 +244,17 @@ impl Snapshots {
         lock(&self.entry(target).writes).insert(row.clone(), tick);
         self.histories.note_write(target, row);
         *lock(&self.last_write) = Some(self.clock.now());
+    }
+
+    /// Whether everything that was declared has been read once since the start.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.complete.load(Ordering::SeqCst)
+    }
+
+    /// Everything that is declared has been read once.
+    pub fn note_complete(&self) {
+        self.complete.store(true, Ordering::SeqCst);
     }
 
     /// Whether the last complete read already covers our own last write to the row. A read under way counts as not yet.

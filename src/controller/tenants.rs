@@ -12,8 +12,10 @@ use std::{
 use chrono::TimeDelta;
 use kube::{
     Api, ResourceExt,
+    api::{Patch, PatchParams},
     runtime::{controller::Action, reflector::Store},
 };
+use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
@@ -177,6 +179,7 @@ pub async fn reconcile(
     context: Arc<Context>,
 ) -> Result<Action, kube::Error> {
     let name = tenant.name_any();
+    context.removals.heed(&tenant, &context).await?;
     let (verdict, identity, again) = match connect(&tenant, &context).await {
         Ok((connection, identity)) => {
             let verdict = Verdict::yes(
@@ -197,6 +200,7 @@ pub async fn reconcile(
                     .publish(&name, Connection::Ready(connection));
                 context.trigger_grants_of(&name);
             }
+            let verdict = context.removals.verdict(&tenant, verdict);
             (verdict, Some(identity), Action::await_change())
         }
         Err(failure) => {
@@ -349,15 +353,26 @@ async fn report(
     if status == earlier {
         return Ok(());
     }
-    let mut object = tenant.clone();
-    object.status = Some(status);
+    // What else is in the status is written by others.
+    let patch = json!({"status": {
+        "observedGeneration": status.observed_generation,
+        "conditions": status.conditions,
+        "servicePrincipalId": status.service_principal_id,
+    }});
     Api::<EntraTenant>::all(context.client.clone())
-        .replace_status(
+        .patch_status(
             &tenant.name_any(),
-            &kube::api::PostParams::default(),
-            &object,
+            &PatchParams::default(),
+            &Patch::Merge(patch),
         )
         .await?;
-    context.events.publish_verdict(tenant, &verdict);
+    // How many revocations wait changes from moment to moment.
+    let known = earlier.conditions.iter().any(|ready| {
+        ready.type_ == ConditionType::Ready.as_str()
+            && ready.reason == Reason::RemovalGuardTripped.as_str()
+    });
+    if !(known && verdict.reason == Reason::RemovalGuardTripped) {
+        context.events.publish_verdict(tenant, &verdict);
+    }
     Ok(())
 }

@@ -2,7 +2,8 @@
 //!
 //! `decisions` judges single decisions on arbitrary states, reachable or not. `histories` lets an [`operator`] with the
 //! bookkeeping of a reconciler live through generated histories against a [model of Entra](entra): time passes, requests
-//! fail, answers get lost, lists lag, and administrators meddle. `values` holds the laws of durations and windows.
+//! fail, answers get lost, lists lag, and administrators meddle. `values` holds the laws of durations and windows,
+//! `guard` those of the removal guard.
 //! The counts below sum to more than 100,000 cases. They are the same ones at every run, so that a failure can be had again;
 //! `PIM_LAWS=N` tries N times as many, each time others.
 
@@ -13,6 +14,7 @@ use proptest::test_runner::{Config, RngSeed};
 mod any;
 mod decisions;
 mod entra;
+mod guard;
 mod histories;
 mod lives;
 mod operator;
@@ -25,6 +27,10 @@ const HISTORIES: u32 = 3_000;
 /// Cases of a law on values: five laws.
 const VALUES: u32 = 2_000;
 
+/// Cases of a law of the removal guard: six laws.
+const GUARD: u32 = 4_000;
+
+const _: () = assert!(6 * GUARD >= 20_000);
 const _: () = assert!(13 * DECISIONS + 8 * HISTORIES + 5 * VALUES >= 100_000);
 
 pub(in crate::pim) fn cases(cases: u32) -> Config {

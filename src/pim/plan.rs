@@ -108,6 +108,8 @@ pub enum Why {
     Differs,
     /// The declared window was edited.
     WindowEdited,
+    /// The declared window was edited to one that is over.
+    EndedByEdit,
     /// A lease nears its end, or has ended.
     LeaseDue,
     /// Somebody removed the grant.
@@ -118,6 +120,8 @@ pub enum Why {
     Outlived,
     /// The object is deleted.
     Deleted,
+    /// No boundary allows the grant any more.
+    AuthorityLost,
 }
 
 impl Why {
@@ -128,11 +132,13 @@ impl Why {
             Self::NotGranted => "not-granted",
             Self::Differs => "differs",
             Self::WindowEdited => "window-edited",
+            Self::EndedByEdit => "ended-by-edit",
             Self::LeaseDue => "lease-due",
             Self::Removed => "removed",
             Self::Altered => "altered",
             Self::Outlived => "outlived",
             Self::Deleted => "deleted",
+            Self::AuthorityLost => "authority-lost",
         }
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn open(
     if window.is_spent(now) {
         let unsettled = match live {
             Some(row) if record.owns(row, now) => {
-                return ending(row, record, why, earlier, now);
+                return ending(row, record, Why::EndedByEdit, earlier, now);
             }
             // Not ours, unless our own request is just making it so.
             Some(_) => on_its_way(record, now),

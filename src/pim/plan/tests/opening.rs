@@ -103,7 +103,7 @@ fn an_edit_into_the_past_ends_the_grant_and_then_is_expired() {
     let plan = case.plan();
     assert_eq!(
         plan.decision,
-        Decision::Send(Change::Remove, Why::WindowEdited)
+        Decision::Send(Change::Remove, Why::EndedByEdit)
     );
     assert_eq!(
         plan.anchor, case.record.anchor,
