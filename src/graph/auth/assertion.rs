@@ -7,11 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use azure_core::{
-    Error as AzureError,
-    error::ErrorKind,
-    http::ClientMethodOptions,
-};
+use azure_core::{Error as AzureError, error::ErrorKind, http::ClientMethodOptions};
 use azure_identity::ClientAssertion;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -57,7 +53,9 @@ impl AssertionProvider for TokenFile {
             ))
         })?;
         match text.trim() {
-            "" => Err(lasting(format!("the service account token at {path} is empty"))),
+            "" => Err(lasting(format!(
+                "the service account token at {path} is empty"
+            ))),
             token => Ok(Secret::new(token)),
         }
     }

@@ -73,13 +73,11 @@ impl Signer {
         let public = key.public().as_ref();
         let own = certificates
             .iter()
-            .find(|certificate| {
-                certificate
-                    .windows(public.len())
-                    .any(|part| part == public)
-            })
+            .find(|certificate| certificate.windows(public.len()).any(|part| part == public))
             .ok_or_else(|| {
-                refused("the certificate in the Secret does not belong to the private key beside it")
+                refused(
+                    "the certificate in the Secret does not belong to the private key beside it",
+                )
             })?;
         let root = authority.as_str().trim_end_matches('/');
         Ok(Self {

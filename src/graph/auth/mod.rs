@@ -32,8 +32,8 @@ use serde::Deserialize;
 use tokio::{sync::Mutex, time::Instant};
 use url::Url;
 
-pub use assertion::{AssertionError, AssertionProvider, TokenFile};
 use assertion::Presented;
+pub use assertion::{AssertionError, AssertionProvider, TokenFile};
 use certificate::{Signed, Signer};
 use managed_identity::MetadataService;
 
@@ -106,9 +106,18 @@ struct Settings {
 
 /// What is presented, made ready.
 enum Proof {
-    Secret { client_id: String, secret: Secret },
-    Certificate { client_id: String, signer: Arc<Signer> },
-    Assertion { client_id: String, presented: Presented },
+    Secret {
+        client_id: String,
+        secret: Secret,
+    },
+    Certificate {
+        client_id: String,
+        signer: Arc<Signer>,
+    },
+    Assertion {
+        client_id: String,
+        presented: Presented,
+    },
     Machine(MetadataService),
 }
 

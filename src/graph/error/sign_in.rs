@@ -153,10 +153,11 @@ fn explain(code: &str) -> (&'static str, bool) {
         "AADSTS1000502" => {
             "the client certificate is not within its time of validity: put a valid one with its key into the Secret"
         }
-        "AADSTS700021" => {
-            "the presented assertion is for another application: check clientId"
-        }
+        "AADSTS700021" => "the presented assertion is for another application: check clientId",
         "AADSTS50027" => "the presented assertion is malformed",
+        "AADSTS50013" => {
+            "the presented token is not signed with a key that Entra has read of the cluster's issuer"
+        }
         "AADSTS50166" => {
             "Entra cannot read the keys of the cluster's issuer: its discovery document and keys must be public"
         }
