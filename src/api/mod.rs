@@ -20,6 +20,7 @@ pub mod references;
 pub mod schedule_info;
 pub mod status;
 pub mod tenant;
+pub mod tenant_status;
 pub mod terms;
 
 /// The API group of every kind.

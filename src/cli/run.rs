@@ -1,6 +1,6 @@
 //! `pim-operator run`.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 use kube::{Client, Config};
@@ -12,7 +12,7 @@ use super::CliError;
 use crate::{
     controller::{
         clock::{Clock, SystemClock},
-        run::{Operator, termination},
+        run::{FEDERATED_TOKEN_FILE, Operator, termination},
     },
     graph::{RetryLimits, Timeouts},
 };
@@ -29,6 +29,10 @@ pub struct RunArgs {
     /// Serve this EntraTenant only.
     #[arg(long, env = "WATCH_TENANT")]
     watch_tenant: Option<String>,
+    /// The token of the operator's service account, projected with the audience api://AzureADTokenExchange: what tenants with
+    /// `workloadIdentity` are signed in to with. It is read anew for every sign-in.
+    #[arg(long, env = "AZURE_FEDERATED_TOKEN_FILE", default_value = FEDERATED_TOKEN_FILE)]
+    federated_token_file: PathBuf,
     /// Where /metrics, /healthz and /readyz are served.
     #[arg(long, default_value = "0.0.0.0:8080")]
     metrics_address: SocketAddr,
@@ -104,6 +108,7 @@ impl RunArgs {
             watch_namespace: self.watch_namespace,
             watch_tenant: self.watch_tenant,
             clock,
+            federated_token_file: self.federated_token_file,
             timeouts: Timeouts::default(),
             retry: RetryLimits::default(),
             listener: Some(TcpListener::bind(self.metrics_address).await?),

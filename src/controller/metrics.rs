@@ -77,6 +77,7 @@ struct States {
     clock: Arc<dyn Clock>,
     objects: Mutex<HashMap<ObjectKey, &'static str>>,
     reads: Mutex<HashMap<String, DateTime<Utc>>>,
+    throttles: Mutex<HashMap<String, (u64, DateTime<Utc>)>>,
 }
 
 impl fmt::Debug for States {
@@ -112,6 +113,7 @@ impl Metrics {
                 clock,
                 objects: Mutex::default(),
                 reads: Mutex::default(),
+                throttles: Mutex::default(),
             }),
             registry: Mutex::new(Registry::default()),
         };
@@ -220,7 +222,14 @@ impl Metrics {
         Arc::new(TenantObserver {
             tenant: tenant.to_owned(),
             metrics: Arc::clone(&self.graph),
+            states: Arc::clone(&self.states),
         })
+    }
+
+    /// How often Graph throttled a tenant's calls, and when it did last; none if it never did.
+    #[must_use]
+    pub fn throttles(&self, tenant: &str) -> Option<(u64, DateTime<Utc>)> {
+        lock(&self.states.throttles).get(tenant).copied()
     }
 
     /// All metrics in the OpenMetrics text format.
@@ -273,11 +282,19 @@ impl Collector for StatesCollector {
 struct TenantObserver {
     tenant: String,
     metrics: Arc<GraphMetrics>,
+    states: Arc<States>,
 }
 
 impl GraphObserver for TenantObserver {
     fn call(&self, class: EndpointClass, outcome: Outcome, elapsed: Duration) {
         let tenant = self.tenant.clone();
+        if outcome == Outcome::Throttled {
+            let now = self.states.clock.now();
+            let mut throttles = lock(&self.states.throttles);
+            let (count, last) = throttles.entry(tenant.clone()).or_insert((0, now));
+            *count += 1;
+            *last = now;
+        }
         let call = GraphCall {
             tenant: tenant.clone(),
             endpoint: class.as_str(),

@@ -2,6 +2,7 @@
 
 use std::{
     future::{Future, ready},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -40,17 +41,20 @@ use super::{
     first_list::{Filled, FirstList},
     flush::flush,
     grant::{Grant, ObjectKey},
+    lanes::{Lanes, reconcile_in_turn},
     metrics::Metrics,
-    reconcile::{Reconciler, after_error, reconcile},
+    reconcile::{Reconciler, after_error},
     registry::Registry,
     serve::{Readiness, serve},
+    sign_in::secret_of,
+    tenant_report::keep_reporting,
     tenants::{self, Tenants},
     wakeups::Wakeups,
 };
 use crate::api::group_grant::{GroupAssignment, GroupEligibility};
 
-/// How many objects of a kind are looked at at once. Graph's own limit lies in the tenant's limiter.
-const CONCURRENCY: u16 = 32;
+/// Where Kubernetes projects the token of the operator's service account, unless it is told another place.
+pub const FEDERATED_TOKEN_FILE: &str = "/var/run/secrets/azure/tokens/azure-identity-token";
 
 /// What the operator needs to run.
 pub struct Operator {
@@ -64,6 +68,8 @@ pub struct Operator {
     pub watch_tenant: Option<String>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The token of the operator's own service account, with the audience that Entra expects.
+    pub federated_token_file: PathBuf,
     /// How long a single answer of Graph is waited for.
     pub timeouts: Timeouts,
     /// How far the Graph client tries again by itself before a pass ends with a report.
@@ -97,6 +103,7 @@ impl Operator {
             watch_namespace,
             watch_tenant,
             clock,
+            federated_token_file,
             timeouts,
             retry,
             listener,
@@ -117,6 +124,7 @@ impl Operator {
             watch_namespace,
             watch_tenant,
             clock,
+            federated_token_file,
             timeouts,
             retry,
             metrics,
@@ -162,6 +170,7 @@ struct Parts {
     watch_namespace: Option<String>,
     watch_tenant: Option<String>,
     clock: Arc<dyn Clock>,
+    federated_token_file: PathBuf,
     timeouts: Timeouts,
     retry: RetryLimits,
     metrics: Arc<Metrics>,
@@ -176,6 +185,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         watch_namespace,
         watch_tenant,
         clock,
+        federated_token_file,
         timeouts,
         retry,
         metrics,
@@ -199,6 +209,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         client: client.clone(),
         namespace,
         clock,
+        federated_token_file,
         timeouts,
         retry,
         tenants: Tenants::new(tenant_store.clone(), tenants_read.clone()),
@@ -207,8 +218,11 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         events: Events::new(client.clone(), instance),
         metrics,
         kinds,
+        kinds_read: vec![eligibilities_read.clone(), assignments_read.clone()],
+        lanes: Lanes::new(stop.clone()),
     });
     let timers = tokio::spawn(async move { wakeups.run().await });
+    let reports = tokio::spawn(keep_reporting(Arc::clone(&context)));
     let is_ready = {
         let first_lists = [
             tenants_read,
@@ -248,6 +262,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         () = is_ready => {}
     }
     timers.abort();
+    reports.abort();
     context.events.close().await;
 }
 
@@ -277,14 +292,7 @@ fn tenant_controller(
     let tenants = store.clone();
     let users_of = move |secret: PartialObjectMeta<Secret>| {
         let name = secret.name_any();
-        let uses = move |tenant: &EntraTenant| {
-            tenant
-                .spec
-                .credential
-                .client_secret
-                .as_ref()
-                .is_some_and(|credential| credential.secret_ref.name == name)
-        };
+        let uses = move |tenant: &EntraTenant| secret_of(tenant) == Some(name.as_str());
         tenants
             .state()
             .into_iter()
@@ -352,10 +360,11 @@ fn grant_controller<K: Grant>(
     let triggers = UnboundedReceiverStream::new(context.wakeups.triggers(K::KIND))
         .map(|key: ObjectKey| key.object_ref());
     let run = Controller::for_stream(stream, store)
-        .with_config(Config::default().concurrency(CONCURRENCY))
+        // Each tenant has a bound of its own.
+        .with_config(Config::default().concurrency(0))
         .reconcile_on(triggers)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(reconcile, after_error, Arc::clone(&reconciler));
+        .run(reconcile_in_turn, after_error, Arc::clone(&reconciler));
     Box::pin(async move {
         drain(run).await;
         flush(&reconciler).await;

@@ -144,6 +144,12 @@ impl GraphClient {
         }
     }
 
+    /// As whom the client is signed in now, if it is; nobody is asked, and nobody is waited for.
+    #[must_use]
+    pub fn known_identity(&self) -> Option<TokenIdentity> {
+        self.core.tokens.known_identity()
+    }
+
     /// Signs in anew, whatever is left of the present token: permissions that were granted since it was issued come with a new
     /// one only.
     ///

@@ -8,6 +8,7 @@
 pub mod desired;
 pub mod duration;
 pub mod observed;
+pub mod permissions;
 pub mod plan;
 pub mod removal;
 pub mod retry;

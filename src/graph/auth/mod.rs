@@ -224,13 +224,14 @@ impl TokenSource {
                 "the access token carries no readable claims",
             )));
         };
-        Ok(TokenIdentity {
-            tenant_id: claims.tid,
-            object_id: claims.oid,
-            app_id: claims.appid,
-            roles: claims.roles,
-            expires_on: bearer.expires_on,
-        })
+        Ok(identity_of(claims, bearer.expires_on))
+    }
+
+    /// What the token at hand says about its holder, if there is one; nobody is asked, and nobody is waited for.
+    pub(super) fn known_identity(&self) -> Option<TokenIdentity> {
+        let state = self.state.try_lock().ok()?;
+        let bearer = state.current.as_ref()?;
+        Some(identity_of(bearer.claims.clone()?, bearer.expires_on))
     }
 
     async fn sign_in(&self, state: &State) -> Result<Bearer, GraphError> {
@@ -386,6 +387,16 @@ impl Settings {
                 "the tenant id, client id or client secret is empty or malformed".to_owned(),
             )
         })
+    }
+}
+
+fn identity_of(claims: Claims, expires_on: DateTime<Utc>) -> TokenIdentity {
+    TokenIdentity {
+        tenant_id: claims.tid,
+        object_id: claims.oid,
+        app_id: claims.appid,
+        roles: claims.roles,
+        expires_on,
     }
 }
 

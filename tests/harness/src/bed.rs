@@ -15,7 +15,10 @@ use kube::{
 };
 use pim_operator::{
     api::{crds, status::GrantStatus, tenant::EntraTenant},
-    controller::{grant::Grant, run::Operator as Controller},
+    controller::{
+        grant::Grant,
+        run::{FEDERATED_TOKEN_FILE, Operator as Controller},
+    },
     graph::{RetryLimits, Timeouts},
 };
 use pim_simulator::{Estate, Simulator, SimulatorConfig};
@@ -192,6 +195,7 @@ impl Bed {
             watch_namespace: Some(self.namespace.clone()),
             watch_tenant: Some(self.tenant.clone()),
             clock: Arc::new(SharedClock(self.simulator.clock())),
+            federated_token_file: FEDERATED_TOKEN_FILE.into(),
             timeouts: Timeouts::default(),
             retry: RetryLimits {
                 max_attempts: 3,
