@@ -54,15 +54,15 @@ pub struct EntraTenantStatus {
 pub struct TenantPermissions {
     /// Those that the operator's token carries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 256))]
+    #[schemars(length(max = 1024), inner(length(max = 128)))]
     pub granted: Vec<String>,
     /// Those that objects of this tenant need and the token does not carry; the least powerful one is named where several would do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 1024), inner(length(max = 128)))]
     pub missing: Vec<String>,
     /// Those that no object of this tenant needs, or for which a less powerful one is there too: they can be taken away.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 256))]
+    #[schemars(length(max = 1024), inner(length(max = 128)))]
     pub needless: Vec<String>,
 }
 

@@ -46,6 +46,8 @@ const WRITES: usize = 4;
 const SPAN: Duration = Duration::from_mins(2);
 /// How old a reported time may become.
 const TIMES_HOLD: TimeDelta = TimeDelta::hours(1);
+/// The most permissions that are listed; Graph has some hundreds.
+const MOST_PERMISSIONS: usize = 1024;
 /// The reason under which objects without a condition are counted.
 const UNREPORTED: &str = "Unreported";
 
@@ -210,10 +212,11 @@ fn permissions(identity: &TokenIdentity, census: &Census) -> TenantPermissions {
     let mut granted = identity.roles.clone();
     granted.sort();
     granted.dedup();
+    granted.truncate(MOST_PERMISSIONS);
     TenantPermissions {
         granted,
         missing: judged.missing,
-        needless: judged.needless,
+        needless: judged.needless.into_iter().take(MOST_PERMISSIONS).collect(),
     }
 }
 
