@@ -1,5 +1,10 @@
 //! `GrantBoundary`: what a namespace may grant. Without one that allows a grant whole, nothing is granted.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "every printer column says its type"
+)]
+
 use std::collections::BTreeMap;
 
 use kube::{CustomResource, KubeSchema};
@@ -9,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     cel::{
         directory_scope_schema, duration_schema, label_key_schema, label_value_schema,
-        namespace_name_schema, object_name_schema,
+        labels_schema, namespace_name_schema, object_name_schema, words_schema,
     },
     guid::Guid,
     references::AccessId,
@@ -39,7 +44,7 @@ use super::{
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("(has(self.namespaces) && self.namespaces.size() > 0) || has(self.namespaceSelector)")
-    .message("must select namespaces by `namespaces` or `namespaceSelector`: a boundary with neither allows nothing"))]
+    .message("must select namespaces by `namespaces` or `namespaceSelector`: a boundary with neither allows nothing. Write for instance `namespaces: [payments]`"))]
 pub struct GrantBoundarySpec {
     /// The namespaces whose objects may grant, by name, such as `[payments]`. Those that `namespaceSelector` selects come on top.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -54,7 +59,8 @@ pub struct GrantBoundarySpec {
     #[x_kube(merge_strategy = ListMerge::Set)]
     #[schemars(length(min = 1, max = 64))]
     pub tenants: Vec<TenantName>,
-    /// The kinds of objects that may grant, such as `[GroupEligibility]`.
+    /// The kinds of objects that may grant, such as `[GroupEligibility]`. Group kinds need `groups` and role kinds need `roles`:
+    /// without them there is nothing that such an object may grant.
     #[x_kube(merge_strategy = ListMerge::Set)]
     #[schemars(length(min = 1, max = 8))]
     pub kinds: Vec<GrantKind>,
@@ -64,7 +70,8 @@ pub struct GrantBoundarySpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
     #[schemars(length(max = 512))]
     pub groups: Vec<BoundaryGroup>,
-    /// The directory roles that may be granted, and at which scopes.
+    /// The directory roles that may be granted, and at which scopes, such as
+    /// `[{id: 729827e3-9c14-49f7-bb1b-9608f156bbb8, directoryScopeIds: ["/"]}]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
     #[schemars(length(max = 128))]
@@ -75,12 +82,12 @@ pub struct GrantBoundarySpec {
     #[x_kube(merge_strategy = ListMerge::Set)]
     #[schemars(length(max = 2))]
     pub access_ids: Vec<AccessId>,
-    /// Who may be granted access.
+    /// Who may be granted access, such as `{kinds: [User]}`.
     pub principals: BoundaryPrincipals,
-    /// How long, and how much.
+    /// How long, and how much. Without it a grant must end, and may be as long as it likes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<BoundaryLimits>,
-    /// What a grant has to say for itself.
+    /// What a grant has to say for itself; without it, nothing but what the PIM policy demands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requirements: Option<BoundaryRequirements>,
     /// What a `PimPolicy` of the namespace may not go below.
@@ -89,6 +96,7 @@ pub struct GrantBoundarySpec {
     /// What happens to a grant of this boundary that a later edit no longer allows. With `Freeze`, the default, it stays as it is
     /// and nothing is written any more. With `Revoke` it is revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "words_schema::<OnAuthorityLost>")]
     pub on_authority_lost: Option<OnAuthorityLost>,
 }
 
@@ -108,13 +116,13 @@ pub struct TenantName(#[schemars(schema_with = "object_name_schema")] pub String
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("(has(self.matchLabels) && self.matchLabels.size() > 0) || (has(self.matchExpressions) && self.matchExpressions.size() > 0)")
-    .message("must state a label: an empty selector would select every namespace"))]
+    .message("must state a label: an empty selector would select every namespace. Write for instance `matchLabels: {team: payments}`"))]
 pub struct NamespaceSelector {
     /// Labels that a namespace must have, such as `{team: payments}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "match_labels_schema")]
+    #[schemars(schema_with = "labels_schema")]
     pub match_labels: BTreeMap<String, String>,
-    /// Further demands on the labels.
+    /// Further demands on the labels, such as `[{key: stage, operator: NotIn, values: [sandbox]}]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     #[schemars(length(max = 16))]
@@ -124,8 +132,10 @@ pub struct NamespaceSelector {
 /// A demand on one label.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)")
-    .message("must set `values` with the operators In and NotIn, and may not with Exists and DoesNotExist"))]
+#[x_kube(validation = Rule::new("!(self.operator in ['In', 'NotIn']) || (has(self.values) && self.values.size() > 0)")
+    .message("`values` must be set with the operators In and NotIn, such as `{key: team, operator: In, values: [payments]}`"))]
+#[x_kube(validation = Rule::new("self.operator in ['In', 'NotIn'] || !has(self.values) || self.values.size() == 0")
+    .message("`values` may only be set with the operators In and NotIn: leave it out with Exists and DoesNotExist"))]
 pub struct LabelExpression {
     /// The label's key, such as `team`.
     #[schemars(schema_with = "label_key_schema")]
@@ -240,8 +250,9 @@ pub enum PrincipalKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BoundaryLimits {
-    /// Whether a grant may be without an end. It is `Forbidden` unless stated.
+    /// Whether a grant may be without an end: `Forbidden`, the default, or `Allowed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "words_schema::<Permanence>")]
     pub permanent: Option<Permanence>,
     /// The longest window of an eligibility, such as `P180D`; without it, any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -273,9 +284,11 @@ pub enum Permanence {
 pub struct BoundaryRequirements {
     /// Whether `justification` must be set: `Required` or `Optional`, the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "words_schema::<Requirement>")]
     pub justification: Option<Requirement>,
     /// Whether `ticketInfo` must be set: `Required` or `Optional`, the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "words_schema::<Requirement>")]
     pub ticket: Option<Requirement>,
 }
 
@@ -299,9 +312,11 @@ pub struct PolicyFloor {
     pub maximum_activation_duration: Option<String>,
     /// Whether activation must demand multi-factor authentication: `Required` or `Optional`, the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "words_schema::<Requirement>")]
     pub multi_factor_authentication: Option<Requirement>,
     /// Whether activation must demand approval: `Required` or `Optional`, the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "words_schema::<Requirement>")]
     pub approval: Option<Requirement>,
 }
 
@@ -314,12 +329,4 @@ pub enum OnAuthorityLost {
     Freeze,
     /// It is revoked.
     Revoke,
-}
-
-fn match_labels_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "object",
-        "maxProperties": 16,
-        "additionalProperties": label_value_schema(generator),
-    })
 }

@@ -5,7 +5,7 @@
 //! Rules must not fail at run time either, for then the API server prints the expression: what `timestamp()` or `int()` would
 //! choke on is kept from them by a regular expression.
 
-use schemars::{Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 const DURATION: &str = "^P([0-9]{1,5}D)?(T([0-9]{1,5}H)?([0-9]{1,5}M)?)?$";
@@ -16,6 +16,8 @@ const LEAP_DAY: &str = "^[0-9]{4}-02-29";
 const LEAP_DAY_OF_LEAP_YEAR: &str =
     "^([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29";
 const GUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
+const LABEL_KEY: &str =
+    "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
 
 /// A rule as the API server takes it: what must hold, and what to say where it does not.
 fn rule(holds: impl Into<String>, message: &str) -> Value {
@@ -217,10 +219,29 @@ pub(super) fn label_key_schema(_: &mut SchemaGenerator) -> Schema {
     text(
         317,
         &[rule(
-            "self.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')",
+            format!("self.matches('{LABEL_KEY}')"),
             "must be a label's key, such as team or kubernetes.io/metadata.name",
         )],
     )
+}
+
+/// Labels that must be there. One under a key that no label can have would never be.
+pub(super) fn labels_schema(generator: &mut SchemaGenerator) -> Schema {
+    let rules = [rule(
+        format!("self.all(key, key.matches('{LABEL_KEY}'))"),
+        "must have labels' keys, such as team or kubernetes.io/metadata.name",
+    )];
+    json_schema!({
+        "type": "object",
+        "maxProperties": 16,
+        "additionalProperties": label_value_schema(generator),
+        "x-kubernetes-validations": rules,
+    })
+}
+
+/// One of a few words. Where a field is optional, schemars would describe it by its type rather than by the field.
+pub(super) fn words_schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    T::json_schema(generator)
 }
 
 /// A label's value.
@@ -241,7 +262,7 @@ pub(super) fn directory_scope_schema(_: &mut SchemaGenerator) -> Schema {
         64,
         &[rule(
             format!("self == '/' || self.matches('^/(administrativeUnits/)?{guid}$')"),
-            "must be / for the whole tenant, /administrativeUnits/ID or /ID, with the id in lower case",
+            "must be / for the whole tenant, /administrativeUnits/ID or /ID with the id in lower case, such as /administrativeUnits/5d107bba-d8e2-4e13-b6ae-884be90e5d1a",
         )],
     )
 }

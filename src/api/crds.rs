@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
@@ -180,6 +180,9 @@ fn each_schema(schema: &mut JSONSchemaProps, change: &mut impl FnMut(&mut JSONSc
         }
         None => {}
     }
+    if let Some(JSONSchemaPropsOrBool::Schema(value)) = &mut schema.additional_properties {
+        each_schema(value, change);
+    }
 }
 
 #[cfg(test)]
@@ -218,6 +221,9 @@ mod tests {
             assert!(!open_text, "{path} has no maxLength");
             let open_list = schema.type_.as_deref() == Some("array") && schema.max_items.is_none();
             assert!(!open_list, "{path} has no maxItems");
+            let open_map =
+                schema.additional_properties.is_some() && schema.max_properties.is_none();
+            assert!(!open_map, "{path} has no maxProperties");
             assert!(schema.nullable.is_none(), "{path} is nullable");
             let description = schema.description.as_deref().unwrap_or_default();
             assert!(
@@ -229,6 +235,9 @@ mod tests {
             }
             if let Some(JSONSchemaPropsOrArray::Schema(item)) = &schema.items {
                 check(&format!("{path}[]"), item);
+            }
+            if let Some(JSONSchemaPropsOrBool::Schema(value)) = &schema.additional_properties {
+                check(&format!("{path}[]"), value);
             }
         }
         for crd in all() {

@@ -10,7 +10,7 @@ use super::cel::guid_schema;
 /// A GUID in lower case, such as `68e55cce-cf7e-4a2d-9046-3e4e75c4bfa7`.
 ///
 /// Lower case is demanded at admission so that two spellings of one id can never be two natural keys.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Guid(String);
 

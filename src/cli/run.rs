@@ -15,6 +15,7 @@ use crate::{
         run::{FEDERATED_TOKEN_FILE, Operator, termination},
     },
     graph::{RetryLimits, Timeouts},
+    pim::boundary::Lift,
 };
 
 /// Options of `run`.
@@ -33,6 +34,10 @@ pub struct RunArgs {
     /// `workloadIdentity` are signed in to with. It is read anew for every sign-in.
     #[arg(long, env = "AZURE_FEDERATED_TOKEN_FILE", default_value = FEDERATED_TOKEN_FILE)]
     federated_token_file: PathBuf,
+    /// Take an entry off the built-in deny list: `role:ID`, `group:ID` or `principal:ID`. May be given several times. Every
+    /// EntraTenant says in its status what is lifted.
+    #[arg(long = "lift-denial", value_name = "ENTRY")]
+    lifted: Vec<Lift>,
     /// Where /metrics, /healthz and /readyz are served.
     #[arg(long, default_value = "0.0.0.0:8080")]
     metrics_address: SocketAddr,
@@ -107,6 +112,7 @@ impl RunArgs {
             namespace: self.namespace,
             watch_namespace: self.watch_namespace,
             watch_tenant: self.watch_tenant,
+            lifted: self.lifted,
             clock,
             federated_token_file: self.federated_token_file,
             timeouts: Timeouts::default(),
@@ -114,7 +120,7 @@ impl RunArgs {
             listener: Some(TcpListener::bind(self.metrics_address).await?),
             identity: self.leader_elect.then_some(self.identity),
         };
-        operator.run(stop).await?;
+        Box::pin(operator.run(stop)).await?;
         Ok(())
     }
 }

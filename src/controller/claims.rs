@@ -3,13 +3,14 @@
 use chrono::DateTime;
 use kube::ResourceExt;
 
-use crate::api::RECONCILE_ANNOTATION;
+use crate::api::{RECONCILE_ANNOTATION, conditions::ConditionType};
 
 use super::{
     grant::{Grant, NaturalKey, ObjectKey, RowKey, Target},
     pass::Place,
     reconcile::Reconciler,
     registry::Claim,
+    status::find_condition,
 };
 
 impl<K: Grant> Reconciler<K> {
@@ -39,6 +40,7 @@ impl<K: Grant> Reconciler<K> {
                         .is_new_nudge(&guard.uid().unwrap_or_default(), value);
                 }
                 if let Ok(grant) = &guard.0
+                    && !is_denied(grant)
                     && let Some(resolved) =
                         grant.status().and_then(|status| status.resolved.clone())
                 {
@@ -61,6 +63,14 @@ impl<K: Grant> Reconciler<K> {
         };
         self.primed.get_or_init(enter_all).await;
     }
+}
+
+/// Whether the object was denied when it was last looked at: it claims nothing until it is looked at again.
+fn is_denied<K: Grant>(grant: &K) -> bool {
+    let authorized = grant
+        .status()
+        .and_then(|status| find_condition(status, ConditionType::Authorized));
+    authorized.is_some_and(|condition| condition.status == "False")
 }
 
 fn claim_of<K: Grant>(grant: &K) -> Claim {

@@ -10,20 +10,22 @@ use chrono::{DateTime, Utc};
 use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::reflector::Store};
 
 use crate::{
-    api::{guid::Guid, status::LastRequest, terms::ManagementPolicy},
+    api::{conditions::ConditionType, guid::Guid, status::LastRequest, terms::ManagementPolicy},
     graph::{RetryLimits, ScheduleKind, Timeouts},
     pim::permissions::{Usage, Use},
 };
 
 use super::{
+    authority::{Authority, Holder},
     clock::Clock,
     events::Events,
     first_list::FirstList,
     grant::{Grant, ObjectKey},
     lanes::Lanes,
     metrics::Metrics,
+    pass::is_held,
     registry::{Claim, Registry},
-    status::since,
+    status::{find_condition, since},
     tenants::Tenants,
     wakeups::{Wakeups, lock},
 };
@@ -44,6 +46,8 @@ pub struct Context {
     pub retry: RetryLimits,
     /// The tenants.
     pub tenants: Tenants,
+    /// Who may grant what.
+    pub authority: Authority,
     /// Who claims what.
     pub registry: Arc<Registry>,
     /// Timers and triggers.
@@ -84,6 +88,17 @@ impl Context {
         Some(census)
     }
 
+    /// Has every grant of a namespace looked at again.
+    pub fn trigger_grants_in(&self, namespace: &str) {
+        for kind in &self.kinds {
+            for object in kind.all() {
+                if object.namespace == namespace {
+                    self.wakeups.trigger(&object);
+                }
+            }
+        }
+    }
+
     /// Drops the claims of objects that are gone.
     pub fn prune_claims(&self) {
         for claim in self.registry.objects() {
@@ -106,6 +121,12 @@ impl Context {
 pub trait Objects: Send + Sync {
     /// The objects that name a tenant.
     fn of_tenant(&self, tenant: &str) -> Vec<ObjectKey>;
+    /// Every object.
+    fn all(&self) -> Vec<ObjectKey>;
+    /// The objects that hold a grant, or may: they are held by our finalizer, or their status says so. With their namespace.
+    fn holders(&self) -> Vec<(String, Holder)>;
+    /// The objects of a namespace that are not authorised.
+    fn denied_in(&self, namespace: &str) -> Vec<ObjectKey>;
     /// The directory ids that a tenant's unresolved objects name.
     fn unresolved_ids(&self, tenant: &str) -> HashSet<Guid>;
     /// The uid of an object, if it is of this kind and exists.
@@ -136,6 +157,45 @@ impl<K: Grant> Objects for StoredObjects<K> {
         let readable = state.iter().filter_map(|guard| guard.0.as_ref().ok());
         readable
             .filter(|grant| names_tenant(grant))
+            .map(|grant| ObjectKey::of(K::KIND, grant))
+            .collect()
+    }
+
+    fn all(&self) -> Vec<ObjectKey> {
+        let state = self.0.state();
+        let key = |guard: &Arc<DeserializeGuard<K>>| ObjectKey::of(K::KIND, guard.as_ref());
+        state.iter().map(key).collect()
+    }
+
+    fn holders(&self) -> Vec<(String, Holder)> {
+        let state = self.0.state();
+        let holds = |grant: &&K| {
+            let recorded = grant
+                .status()
+                .is_some_and(|status| status.created_via.is_some());
+            recorded || is_held(*grant)
+        };
+        state
+            .iter()
+            .filter_map(|guard| guard.0.as_ref().ok())
+            .filter(holds)
+            .map(|grant| (grant.namespace().unwrap_or_default(), Holder::of(grant)))
+            .collect()
+    }
+
+    fn denied_in(&self, namespace: &str) -> Vec<ObjectKey> {
+        let state = self.0.state();
+        let denied = |grant: &&K| {
+            let authorized = grant
+                .status()
+                .and_then(|status| find_condition(status, ConditionType::Authorized));
+            grant.namespace().as_deref() == Some(namespace)
+                && authorized.is_some_and(|condition| condition.status != "True")
+        };
+        state
+            .iter()
+            .filter_map(|guard| guard.0.as_ref().ok())
+            .filter(denied)
             .map(|grant| ObjectKey::of(K::KIND, grant))
             .collect()
     }

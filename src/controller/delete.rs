@@ -12,8 +12,13 @@ use kube::{
 use tracing::warn;
 
 use crate::{
-    api::{ABANDON_ANNOTATION, conditions::Reason, terms::ManagementPolicy},
+    api::{
+        ABANDON_ANNOTATION,
+        conditions::Reason,
+        terms::{DeletionPolicy, ManagementPolicy},
+    },
     pim::{
+        boundary::Denial,
         desired::{Desired, Mode},
         observed::{Observation, Outcome, Record, Refusal},
         plan::{Decision, Plan},
@@ -23,13 +28,14 @@ use crate::{
 
 use super::{
     act::{Order, let_go},
+    authority::{Judged, Purpose, declared_span},
     context::Remembered,
     grant::Grant,
     inquiry::{Inquiry, inquire},
     pass::{Pass, Place, absence, is_held, nudged, read_back_later, status_with_answer, wait_pass},
     reconcile::{ReconcileError, Reconciler},
     registry::Claim,
-    report,
+    report::{self, Held},
     snapshots::Freshness,
     status::{record, whole_seconds},
     tenants::Connection,
@@ -104,7 +110,7 @@ pub(super) async fn pass<K: Grant>(
         .registry
         .others(&place.key(), &grant.uid().unwrap_or_default());
     for heir in claimants {
-        if reconciler.context.is_alive(&heir) && inherits::<K>(reconciler, &heir).await? {
+        if reconciler.context.is_alive(&heir) && inherits::<K>(reconciler, &heir, &place).await? {
             let note = format!("the access stays: {} declares the same grant", heir.object);
             return release(reconciler, grant, EventType::Normal, "HandedOver", note).await;
         }
@@ -117,17 +123,32 @@ pub(super) async fn pass<K: Grant>(
     if let Some(later) = read_back_later(&place, &record(&pass.status, generation), now) {
         return Ok(Some(pass.put_off(later)));
     }
-    revoke(reconciler, pass, &place, now).await
+    revoke(reconciler, pass, &place, Revocation::Deletion, now).await
 }
 
-async fn revoke<K: Grant>(
+/// Why a grant is revoked.
+#[derive(Clone, Copy)]
+pub(super) enum Revocation<'a> {
+    /// Its object is deleted.
+    Deletion,
+    /// No boundary allows it any more.
+    AuthorityLost(&'a Denial),
+}
+
+/// Revokes what the operator recorded. None when nothing is left to revoke and the object has been let go.
+pub(super) async fn revoke<K: Grant>(
     reconciler: &Reconciler<K>,
     mut pass: Pass<K>,
     place: &Place,
+    revocation: Revocation<'_>,
     now: DateTime<Utc>,
 ) -> Result<Option<Pass<K>>, ReconcileError> {
     let generation = pass.grant.meta().generation.unwrap_or_default();
     let terms = pass.grant.terms().clone();
+    let policy = match revocation {
+        Revocation::Deletion => terms.deletion_policy,
+        Revocation::AuthorityLost(_) => DeletionPolicy::Revoke,
+    };
     // A spec that became unreadable must not keep the access: whether it may be written is all that is asked of it.
     let mode = Desired::read(&terms).map_or(Mode::Manage, |desired| desired.mode);
     let reread = pass.remembered.reread_from.filter(|from| *from <= now);
@@ -159,25 +180,14 @@ async fn revoke<K: Grant>(
             instance: None,
         };
         let minute = TimeDelta::minutes(1);
-        match removal(terms.deletion_policy, mode, &record, &observation, now) {
+        match removal(policy, mode, &record, &observation, now) {
             Removal::Done(Done::Gone) if view.read_at < now - minute => {
                 freshness = Freshness::Since(now - minute);
             }
-            Removal::Done(done) => {
-                let (reason, note) = match done {
-                    Done::Gone => ("Revoked", "the access is no longer in Entra"),
-                    Done::Retained => ("RetainedOnDelete", "the access stays in Entra, unmanaged"),
-                    Done::NeverManaged => ("Deleted", "nothing was granted for it"),
-                };
-                return release(
-                    reconciler,
-                    &pass.grant,
-                    EventType::Normal,
-                    reason,
-                    note.to_owned(),
-                )
-                .await;
+            Removal::Done(_) if let Revocation::AuthorityLost(denial) = revocation => {
+                return Ok(Some(authority_lost(reconciler, pass, denial, now)));
             }
+            Removal::Done(done) => return let_go_after(reconciler, &pass.grant, done).await,
             Removal::Held => {
                 let message =
                     "deletion waits: `suspend` is true, and `deletionPolicy` is Revoke".to_owned();
@@ -205,6 +215,15 @@ async fn revoke<K: Grant>(
                 Decision::Send(..) if view.read_at < now - minute => {
                     freshness = Freshness::Since(now - minute);
                 }
+                Decision::Send(..)
+                    if !reconciler.context.authority.may_revoke(
+                        &pass.grant,
+                        place,
+                        &pass.status,
+                    ) =>
+                {
+                    return Ok(Some(not_ours(pass, generation, now)));
+                }
                 Decision::Send(change, why) => {
                     let order = Order {
                         change: &change,
@@ -225,22 +244,91 @@ async fn revoke<K: Grant>(
     Ok(Some(pass))
 }
 
+async fn let_go_after<K: Grant>(
+    reconciler: &Reconciler<K>,
+    grant: &K,
+    done: Done,
+) -> Result<Option<Pass<K>>, ReconcileError> {
+    let (reason, note) = match done {
+        Done::Gone => ("Revoked", "the access is no longer in Entra"),
+        Done::Retained => ("RetainedOnDelete", "the access stays in Entra, unmanaged"),
+        Done::NeverManaged => ("Deleted", "nothing was granted for it"),
+    };
+    release(
+        reconciler,
+        grant,
+        EventType::Normal,
+        reason,
+        note.to_owned(),
+    )
+    .await
+}
+
+/// The access is gone, and with it the object's place among the grants of its namespace.
+fn authority_lost<K: Grant>(
+    reconciler: &Reconciler<K>,
+    pass: Pass<K>,
+    denial: &Denial,
+    now: DateTime<Utc>,
+) -> Pass<K> {
+    let context = &reconciler.context;
+    let generation = pass.grant.meta().generation.unwrap_or_default();
+    context.authority.release(
+        context,
+        &pass.grant.namespace().unwrap_or_default(),
+        &pass.grant.uid().unwrap_or_default(),
+    );
+    let mut pass = pass.say(&report::denied(denial, Held::Revoked), generation, now);
+    pass.wake = Some(now + TimeDelta::minutes(15));
+    pass
+}
+
+/// A status that claims a grant for its object, without the operator's seal and where no boundary gives the access: it may have
+/// been written by anybody, and revoking by it would take away somebody else's grant.
+fn not_ours<K: Grant>(mut pass: Pass<K>, generation: i64, now: DateTime<Utc>) -> Pass<K> {
+    let uid = pass.grant.uid().unwrap_or_default();
+    let message = format!(
+        "the status of this object does not carry the operator's seal and no GrantBoundary gives its namespace this access, so nothing is revoked; to let the object go, annotate it with {ABANDON_ANNOTATION}={uid}, or let a GrantBoundary cover it"
+    );
+    pass.wake = Some(now + TimeDelta::minutes(15));
+    pass.say(
+        &report::deletion_held(Reason::BoundaryDenied, message, true),
+        generation,
+        now,
+    )
+}
+
 /// Whether an object takes over the access of another one with the same key. Asked of the API server itself: two objects that
 /// are deleted together must not leave the access to each other.
 async fn inherits<K: Grant>(
     reconciler: &Reconciler<K>,
     heir: &Claim,
+    place: &Place,
 ) -> Result<bool, ReconcileError> {
     let api: Api<DeserializeGuard<K>> =
         Api::namespaced(reconciler.context.client.clone(), &heir.object.namespace);
     let found = api.get_opt(&heir.object.name).await?;
-    Ok(found
+    let heir = found
         .filter(|guard| guard.meta().deletion_timestamp.is_none())
         .and_then(|guard| guard.0.ok())
-        .is_some_and(|grant| {
+        .filter(|grant| {
             grant.uid().as_ref() == Some(&heir.uid)
                 && grant.terms().management_policy == ManagementPolicy::Manage
-        }))
+        });
+    let Some(heir) = heir else { return Ok(false) };
+    // Access is left only to an object that is allowed it by what is known now.
+    let Ok(desired) = Desired::read(heir.terms()) else {
+        return Ok(false);
+    };
+    let context = &reconciler.context;
+    let status = heir.status().cloned().unwrap_or_default();
+    let generation = heir.meta().generation.unwrap_or_default();
+    let asked = declared_span(&desired, &record(&status, generation), context.clock.now());
+    let judged = context
+        .authority
+        .judge(context, &heir, place, asked, Purpose::Write)
+        .await;
+    Ok(matches!(judged, Judged::Allowed(_)))
 }
 
 /// Whether the last request was refused because its principal or group was deleted. Entra lists the grants of deleted objects
@@ -253,13 +341,13 @@ async fn is_gone(record: &Record, place: &Place) -> bool {
     if !unknown {
         return false;
     }
-    let directory = &place.tenant.directory;
-    let (principal, group) = tokio::join!(
-        directory.object(place.resolved.principal_id.as_str()),
-        directory.object(place.resolved.group_id.as_str()),
-    );
+    let ids = [&place.resolved.principal_id, &place.resolved.group_id].map(ToString::to_string);
+    let found = place.tenant.client.objects_by_ids(&ids).await;
     // Not knowing is no proof: the removal is tried again then.
-    matches!(principal, Ok(None)) || matches!(group, Ok(None))
+    found.is_ok_and(|found| {
+        let is_there = |id: &String| found.iter().any(|one| one.id.eq_ignore_ascii_case(id));
+        !ids.iter().all(is_there)
+    })
 }
 
 /// Why the access is to be left behind, if it is.

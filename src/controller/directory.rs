@@ -66,9 +66,12 @@ impl Directory {
     /// # Errors
     /// When the look-up failed.
     pub async fn user(&self, name: &str) -> Result<Option<DirectoryObject>, GraphError> {
-        self.users
+        let found = self
+            .users
             .get(name, self.clock.now(), || self.client.user(name))
-            .await
+            .await?;
+        self.remember(found.as_ref());
+        Ok(found)
     }
 
     /// A service principal by its application's id.
@@ -80,9 +83,20 @@ impl Directory {
         app_id: &str,
     ) -> Result<Option<DirectoryObject>, GraphError> {
         let ask = || self.client.service_principal_by_app_id(app_id);
-        self.service_principals
+        let found = self
+            .service_principals
             .get(app_id, self.clock.now(), ask)
-            .await
+            .await?;
+        self.remember(found.as_ref());
+        Ok(found)
+    }
+
+    /// An object that was found by name is known by its id too.
+    fn remember(&self, found: Option<&DirectoryObject>) {
+        if let Some(object) = found {
+            let entry = (self.clock.now(), object.clone());
+            lock(&self.objects).insert(object.id.to_ascii_lowercase(), entry);
+        }
     }
 
     /// Every group of a display name.
@@ -144,7 +158,15 @@ impl Directory {
         receiver.await.unwrap_or(Ok(None))
     }
 
-    fn known_object(&self, id: &str) -> Option<DirectoryObject> {
+    /// Whether a group may hold directory roles, as far as it is known without asking.
+    #[must_use]
+    pub fn known_role_assignable(&self, id: &str) -> Option<bool> {
+        let object = self.known_object(id)?;
+        Some(object.is_assignable_to_role == Some(true))
+    }
+
+    /// An object that was looked up lately.
+    pub(super) fn known_object(&self, id: &str) -> Option<DirectoryObject> {
         let now = self.clock.now();
         lock(&self.objects)
             .get(id)
@@ -198,7 +220,7 @@ fn as_group(object: DirectoryObject) -> GroupObject {
         group_types: object.group_types,
         membership_rule: object.membership_rule,
         on_premises_sync_enabled: object.on_premises_sync_enabled,
-        is_assignable_to_role: None,
+        is_assignable_to_role: object.is_assignable_to_role,
         security_enabled: None,
     }
 }

@@ -8,6 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     api::{
+        boundary::GrantKind,
         group_grant::{GroupAssignment, GroupEligibility, GroupTarget},
         guid::Guid,
         references::AccessId,
@@ -30,6 +31,8 @@ pub trait Grant:
 {
     /// The kind's name.
     const KIND: &'static str;
+    /// The kind as boundaries name it.
+    const GRANT: GrantKind;
     /// Which of Graph's two sets its schedules live in.
     const SCHEDULES: ScheduleKind;
 
@@ -47,6 +50,7 @@ macro_rules! group_grant {
     ($kind:ident, $schedules:ident) => {
         impl Grant for $kind {
             const KIND: &'static str = stringify!($kind);
+            const GRANT: GrantKind = GrantKind::$kind;
             const SCHEDULES: ScheduleKind = ScheduleKind::$schedules;
 
             fn target(&self) -> &GroupTarget {

@@ -43,6 +43,12 @@ struct Write {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Denied {
+    kind: &'static str,
+    clause: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct GraphCall {
     tenant: String,
     endpoint: &'static str,
@@ -62,6 +68,7 @@ pub struct Metrics {
     unreadable: Family<Kind, Counter>,
     writes: Family<Write, Counter>,
     watch_errors: Family<Kind, Counter>,
+    denials: Family<Denied, Counter>,
     graph: Arc<GraphMetrics>,
     states: Arc<States>,
 }
@@ -108,6 +115,7 @@ impl Metrics {
             unreadable: Family::default(),
             writes: Family::default(),
             watch_errors: Family::default(),
+            denials: Family::default(),
             graph: Arc::default(),
             states: Arc::new(States {
                 clock,
@@ -142,6 +150,11 @@ impl Metrics {
             "watch_errors",
             "Errors of Kubernetes watches",
             metrics.watch_errors.clone(),
+        );
+        registry.register(
+            "boundary_denials",
+            "Objects that came to be denied, by kind and the clause that stood first in the way",
+            metrics.denials.clone(),
         );
         registry.register(
             "graph_requests",
@@ -184,6 +197,11 @@ impl Metrics {
     /// A watch failed and is tried again.
     pub fn watch_error(&self, kind: &'static str) {
         self.watch_errors.get_or_create(&Kind { kind }).inc();
+    }
+
+    /// An object came to be denied.
+    pub fn denied(&self, kind: &'static str, clause: &'static str) {
+        self.denials.get_or_create(&Denied { kind, clause }).inc();
     }
 
     /// A request was sent to change Entra.

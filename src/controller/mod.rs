@@ -1,11 +1,13 @@
 //! The effects: Kubernetes and Graph, brought together.
 //!
-//! A pass over one grant reads as a list, in [`reconcile`]: resolve ([`resolve`]), observe ([`snapshots`]), plan
+//! A pass over one grant reads as a list, in [`reconcile`]: resolve ([`resolve`]), judge ([`authority`]), observe ([`snapshots`]), plan
 //! ([`crate::pim::plan`], pure), act ([`act`]), report ([`report`], [`status`]); a deleted one goes through `delete`.
 //! Around it: [`tenants`] signs in and resyncs, [`registry`] knows who claims what, [`wakeups`] when to look again,
 //! [`run`] wires it all up.
 
 pub mod act;
+pub mod authority;
+mod authorize;
 mod claims;
 pub mod clock;
 pub mod context;

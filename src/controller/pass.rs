@@ -35,6 +35,7 @@ pub(super) const READ_BACK: TimeDelta = TimeDelta::seconds(3);
 pub(super) const READ_BACK_LATEST: TimeDelta = TimeDelta::seconds(30);
 
 /// What a pass came to.
+#[derive(Clone)]
 pub(super) struct Pass<K> {
     /// The object, as last written.
     pub grant: K,

@@ -45,7 +45,18 @@ impl<K: Grant> Reconciler<K> {
             Settled::Provisioned { adopted: true } | Settled::Scheduled { adopted: true }
         );
         if adopted && mode == Mode::Manage {
+            if let Some(anchor) = &anchor
+                && let Some(pass) = self
+                    .authorize_adoption(&pass, place, &anchor.window, now)
+                    .await?
+            {
+                return Ok(pass);
+            }
             pass.grant = hold(&self.context, &pass.grant).await?;
+        }
+        if mode == Mode::Manage && pass.status.created_via.is_some() | adopted {
+            // What an earlier version recorded carries no seal, nor does what is taken over.
+            pass.status.seal = self.context.authority.seal(&pass.grant, place);
         }
         if mode == Mode::Manage && !matches!(settled, Settled::Expired { .. }) {
             let via = if adopted {

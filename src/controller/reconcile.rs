@@ -1,4 +1,4 @@
-//! The reconcile of one grant: resolve, observe, plan, act, report. Generic over the kinds.
+//! The reconcile of one grant: resolve, judge, observe, plan, act, report. Generic over the kinds.
 //!
 //! A pass ends with at most one status write, none when nothing changed, and a time at which to look again. Reads are shared
 //! through the tenant's snapshots; the only request a pass can make is the one its plan decided on.
@@ -22,6 +22,7 @@ use crate::{
 
 use super::{
     act::{Order, Sent, record_intent, send},
+    authorize::Authorized,
     context::{Context, GrantStore, Memory, Remembered, unresolved_since},
     delete,
     first_list::FirstList,
@@ -130,6 +131,7 @@ pub fn after_error<K: Grant>(
 impl<K: Grant> Reconciler<K> {
     async fn pass(&self, grant: &K) -> Result<(), ReconcileError> {
         self.prime().await;
+        self.context.authority.prime(&self.context).await;
         let key = ObjectKey::of(K::KIND, grant);
         let uid = grant.uid().unwrap_or_default();
         let now = whole_seconds(self.context.clock.now());
@@ -142,6 +144,9 @@ impl<K: Grant> Reconciler<K> {
             let Some(pass) = delete::pass(self, grant, &before, now).await? else {
                 self.memory.forget(&uid);
                 self.context.wakeups.set(&key, None);
+                self.context
+                    .authority
+                    .release(&self.context, &key.namespace, &uid);
                 for other in self.context.registry.release(&key) {
                     self.context.wakeups.trigger(&other);
                 }
@@ -221,6 +226,11 @@ impl<K: Grant> Reconciler<K> {
             generation,
             now,
         );
+        // Judge: whoever is not allowed the grant claims nothing.
+        let pass = match self.authorize(pass, &desired, &place, now).await? {
+            Authorized::Yes(pass) => pass,
+            Authorized::No(pass) => return Ok(pass),
+        };
         if let Some(winner) = self.claim(grant, &place) {
             return Ok(pass.say(&report::conflict(&winner.to_string()), generation, now));
         }
@@ -343,6 +353,12 @@ impl<K: Grant> Reconciler<K> {
         now: DateTime<Utc>,
     ) -> Result<Pass<K>, ReconcileError> {
         let generation = pass.grant.meta().generation.unwrap_or_default();
+        if let Some(pass) = self.authorize_write(&pass, place, order, now).await? {
+            return Ok(pass);
+        }
+        if !order.change.action().is_removal() {
+            pass.status.seal = self.context.authority.seal(&pass.grant, place);
+        }
         let id = Uuid::new_v4();
         pass.grant =
             record_intent(&self.context, &pass.grant, &pass.status, order, id, now).await?;

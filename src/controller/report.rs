@@ -10,6 +10,7 @@ use crate::{
     },
     graph::{Advice, GraphError, ScheduleKind},
     pim::{
+        boundary::Denial,
         desired::Mode,
         observed::{Anchor, Refusal},
         plan::{Settled, Wait, Why},
@@ -32,6 +33,8 @@ pub struct Report {
     pub in_sync: Option<Verdict>,
     /// `ReferencesResolved`; none leaves it as it is.
     pub references: Option<Verdict>,
+    /// `Authorized`; none leaves it as it is.
+    pub authorized: Option<Verdict>,
 }
 
 impl Report {
@@ -41,6 +44,7 @@ impl Report {
             stalled: false,
             in_sync: None,
             references: None,
+            authorized: None,
         }
     }
 
@@ -69,6 +73,9 @@ impl Report {
         }
         if let Some(references) = &self.references {
             set(ConditionType::ReferencesResolved, Some(references));
+        }
+        if let Some(authorized) = &self.authorized {
+            set(ConditionType::Authorized, Some(authorized));
         }
         status.observed_generation = Some(generation);
     }
@@ -325,6 +332,73 @@ pub fn conflict(winner: &str) -> Report {
 #[must_use]
 pub fn deletion_held(reason: Reason, message: String, stalled: bool) -> Report {
     Report::of(Verdict::no(reason, message)).stalled(stalled)
+}
+
+/// No boundary allows the grant, or the deny list forbids it.
+#[must_use]
+pub fn denied(denial: &Denial, held: Held) -> Report {
+    let reason = if denial.is_listed() {
+        Reason::DenyListed
+    } else {
+        Reason::BoundaryDenied
+    };
+    let denied = Verdict::no(reason, denial.to_string());
+    let ready = match held {
+        Held::Nothing => denied.clone(),
+        Held::Frozen => Verdict::no(
+            reason,
+            format!("the access stays as it is and nothing is written: {denial}"),
+        ),
+        Held::Revoked => Verdict::no(
+            Reason::AuthorityLost,
+            format!("the access was revoked: {denial}"),
+        ),
+    };
+    let mut report = Report::of(ready).stalled(true);
+    report.authorized = Some(denied);
+    report
+}
+
+/// What an object that is denied has in Entra.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing of ours.
+    Nothing,
+    /// A grant, which stays as it is.
+    Frozen,
+    /// A grant that has been taken away.
+    Revoked,
+}
+
+/// A boundary allows the grant.
+#[must_use]
+pub fn authorized(boundary: &str) -> Verdict {
+    Verdict::yes(
+        Reason::Allowed,
+        format!("the GrantBoundary {boundary} allows this grant"),
+    )
+}
+
+/// Whether the grant is allowed depends on something that could not be read.
+#[must_use]
+pub fn not_judged(error: &GraphError) -> Report {
+    let mut report = failed(error);
+    report.authorized = Some(Verdict::unknown(
+        Reason::FactsUnavailable,
+        format!("whether a boundary allows this grant could not be judged: {error}"),
+    ));
+    report
+}
+
+/// The boundary that allowed a request is not the same any more.
+#[must_use]
+pub fn boundary_changed(boundary: &str) -> Report {
+    Report::of(Verdict::no(
+        Reason::PendingProvisioning,
+        format!(
+            "the GrantBoundary {boundary} has just changed, and is judged again before anything is written"
+        ),
+    ))
 }
 
 /// The references resolved.

@@ -44,6 +44,7 @@ pub async fn resolve<K: Grant>(
 ) -> Result<ResolvedReferences, Unresolved> {
     if let Some(pinned) = grant.status().and_then(|status| status.resolved.as_ref())
         && pinned.tenant_id == tenant.id
+        && names_pinned(grant, pinned)
     {
         return Ok(pinned.clone());
     }
@@ -61,6 +62,13 @@ pub async fn resolve<K: Grant>(
         principal_name,
         principal_kind,
     })
+}
+
+/// Whether what is pinned is what an id in the spec names. A name may have passed to something else since; an id has not.
+fn names_pinned<K: Grant>(grant: &K, pinned: &ResolvedReferences) -> bool {
+    let same = |id: &Option<Guid>, pinned: &Guid| id.as_ref().is_none_or(|id| id == pinned);
+    same(&grant.target().group.id, &pinned.group_id)
+        && same(&grant.terms().principal.id, &pinned.principal_id)
 }
 
 async fn group(reference: &GroupRef, tenant: &Arc<Tenant>) -> Result<(Guid, String), Unresolved> {

@@ -9,9 +9,10 @@ use std::{
 use futures::{
     Stream, StreamExt, TryStreamExt,
     future::{BoxFuture, join_all},
+    stream::select,
 };
 use k8s_controller::LeaderElection;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
     Api, Client, Resource, ResourceExt,
     core::{DeserializeGuard, PartialObjectMeta},
@@ -30,11 +31,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
-    api::tenant::EntraTenant,
+    api::{boundary::GrantBoundary, tenant::EntraTenant},
     graph::{RetryLimits, Timeouts},
+    pim::boundary::Lift,
 };
 
 use super::{
+    authority::{Authority, watch_boundaries, watch_namespaces},
     clock::Clock,
     context::{Context, Memory, Objects, StoredObjects},
     events::Events,
@@ -66,6 +69,8 @@ pub struct Operator {
     pub watch_namespace: Option<String>,
     /// The only tenant that is served; none means all.
     pub watch_tenant: Option<String>,
+    /// What is taken off the built-in deny list.
+    pub lifted: Vec<Lift>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The token of the operator's own service account, with the audience that Entra expects.
@@ -102,6 +107,7 @@ impl Operator {
             namespace,
             watch_namespace,
             watch_tenant,
+            lifted,
             clock,
             federated_token_file,
             timeouts,
@@ -123,6 +129,7 @@ impl Operator {
             namespace: namespace.clone(),
             watch_namespace,
             watch_tenant,
+            lifted,
             clock,
             federated_token_file,
             timeouts,
@@ -169,6 +176,7 @@ struct Parts {
     namespace: String,
     watch_namespace: Option<String>,
     watch_tenant: Option<String>,
+    lifted: Vec<Lift>,
     clock: Arc<dyn Clock>,
     federated_token_file: PathBuf,
     timeouts: Timeouts,
@@ -178,12 +186,14 @@ struct Parts {
     instance: Option<String>,
 }
 
+#[expect(clippy::too_many_lines, reason = "the wiring reads as one list")]
 async fn controllers(parts: Parts, stop: CancellationToken) {
     let Parts {
         client,
         namespace,
         watch_namespace,
         watch_tenant,
+        lifted,
         clock,
         federated_token_file,
         timeouts,
@@ -197,6 +207,10 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         reflector::store::<DeserializeGuard<GroupEligibility>>();
     let (assignment_store, assignment_writer) =
         reflector::store::<DeserializeGuard<GroupAssignment>>();
+    let (boundary_store, boundary_writer) = reflector::store::<GrantBoundary>();
+    let (namespace_store, namespace_writer) = reflector::store::<PartialObjectMeta<Namespace>>();
+    let (boundaries_filled, boundaries_read) = FirstList::unread();
+    let (namespaces_filled, namespaces_read) = FirstList::unread();
     let (tenants_filled, tenants_read) = FirstList::unread();
     let (eligibilities_filled, eligibilities_read) = FirstList::unread();
     let (assignments_filled, assignments_read) = FirstList::unread();
@@ -205,6 +219,17 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         Arc::new(StoredObjects(eligibility_store.clone())),
         Arc::new(StoredObjects(assignment_store.clone())),
     ];
+    let authority = Authority::new(
+        boundary_store,
+        namespace_store,
+        vec![
+            boundaries_read.clone(),
+            namespaces_read,
+            eligibilities_read.clone(),
+            assignments_read.clone(),
+        ],
+        lifted,
+    );
     let context = Arc::new(Context {
         client: client.clone(),
         namespace,
@@ -213,6 +238,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         timeouts,
         retry,
         tenants: Tenants::new(tenant_store.clone(), tenants_read.clone()),
+        authority,
         registry: Arc::new(Registry::default()),
         wakeups: Arc::clone(&wakeups),
         events: Events::new(client.clone(), instance),
@@ -226,6 +252,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     let is_ready = {
         let first_lists = [
             tenants_read,
+            boundaries_read,
             eligibilities_read.clone(),
             assignments_read.clone(),
         ];
@@ -257,8 +284,16 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         (assignment_writer, assignments_filled),
         &stop,
     );
+    let boundaries = watch_boundaries(&context, (boundary_writer, boundaries_filled));
+    let namespaces = watch_namespaces(
+        &context,
+        watch_namespace.as_deref(),
+        (namespace_writer, namespaces_filled),
+    );
+    let fence = select(boundaries, namespaces).for_each(ready);
     tokio::select! {
         _ = async { tokio::join!(tenants, eligibilities, assignments) } => {}
+        () = fence => {}
         () = is_ready => {}
     }
     timers.abort();
@@ -338,7 +373,11 @@ fn grant_controller<K: Grant>(
     let gone = Arc::clone(&reconciler);
     let on_delete = move |guard: &DeserializeGuard<K>| {
         let key = ObjectKey::of(K::KIND, guard);
-        gone.memory.forget(&guard.uid().unwrap_or_default());
+        let uid = guard.uid().unwrap_or_default();
+        gone.memory.forget(&uid);
+        gone.context
+            .authority
+            .release(&gone.context, &key.namespace, &uid);
         gone.context.metrics.object(&key, None);
         gone.context.wakeups.set(&key, None);
         for other in gone.context.registry.release(&key) {

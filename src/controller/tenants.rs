@@ -29,6 +29,8 @@ use crate::{
 };
 
 use super::{
+    authority::TenantFacts,
+    clock::Clock,
     context::Context,
     directory::{Directory, Foreseen},
     first_list::FirstList,
@@ -54,6 +56,9 @@ pub struct Tenant {
     pub directory: Arc<Directory>,
     /// What Entra lists.
     pub snapshots: Arc<Snapshots>,
+    /// What the directory says that authority rests on.
+    pub facts: Arc<TenantFacts>,
+    pub(super) clock: Arc<dyn Clock>,
     fingerprint: u64,
     pub(super) resync_period: TimeDelta,
     /// Whether people were told that Graph refuses batches here.
@@ -291,9 +296,14 @@ async fn connect(
         );
         return Err(Failure::lasting(Reason::InvalidSpec, message));
     }
-    let snapshots = earlier.map_or_else(
-        || new_snapshots(&tenant.spec.tenant_id, context),
-        |earlier| Arc::clone(&earlier.snapshots),
+    let (snapshots, facts) = earlier.map_or_else(
+        || {
+            (
+                new_snapshots(&tenant.spec.tenant_id, context),
+                Arc::default(),
+            )
+        },
+        |earlier| (Arc::clone(&earlier.snapshots), Arc::clone(&earlier.facts)),
     );
     let stop = CancellationToken::new();
     let resync_period = parse_period(&tenant.spec.resync_period).ok_or_else(|| {
@@ -307,6 +317,8 @@ async fn connect(
         background: client.with_priority(Priority::Background),
         client: client.with_priority(Priority::Interactive),
         snapshots,
+        facts,
+        clock: Arc::clone(&context.clock),
         fingerprint,
         resync_period,
         batch_refusal_told: AtomicBool::new(false),

@@ -1,5 +1,6 @@
 //! Looking up users, groups and service principals.
 
+use serde::Deserialize;
 use serde_json::json;
 use url::{Url, form_urlencoded};
 
@@ -10,6 +11,8 @@ use super::{
     wire::{DirectoryObject, GroupObject, ObjectKind},
 };
 
+/// The most groups of one `checkMemberGroups` call.
+const GROUPS_PER_CHECK: usize = 20;
 /// The most ids of one `getByIds` call.
 const IDS_PER_CALL: usize = 1000;
 const USER_FIELDS: &str = "id,displayName,userPrincipalName";
@@ -90,6 +93,66 @@ impl GraphClient {
             let body = json!({ "ids": chunk }).to_string().into_bytes();
             let part = self.list_by_post(EndpointClass::DirectoryObjects, url, body);
             found.extend(part.await?);
+        }
+        Ok(found)
+    }
+
+    /// The ids of the groups that a service principal is a member of, directly or through other groups.
+    ///
+    /// # Errors
+    /// Any [`GraphError`].
+    pub async fn member_groups_of_service_principal(
+        &self,
+        id: &str,
+    ) -> Result<Vec<String>, GraphError> {
+        let url = self.url(&["servicePrincipals", id, "getMemberGroups"], None);
+        let body = json!({ "securityEnabledOnly": false });
+        self.list_by_post(
+            EndpointClass::ServicePrincipals,
+            url,
+            body.to_string().into_bytes(),
+        )
+        .await
+    }
+
+    /// The ids of the groups within a group, directly or through other groups.
+    ///
+    /// # Errors
+    /// Any [`GraphError`].
+    pub async fn groups_within(&self, id: &str) -> Result<Vec<String>, GraphError> {
+        #[derive(Deserialize)]
+        struct Member {
+            id: String,
+        }
+        let segments = ["groups", id, "transitiveMembers", "microsoft.graph.group"];
+        let url = self.url(&segments, Some("$select=id"));
+        let members: Vec<Member> = self.list(EndpointClass::Groups, url).await?;
+        Ok(members.into_iter().map(|member| member.id).collect())
+    }
+
+    /// Which of these groups an object is a member of, directly or through other groups. An object that is none of the three
+    /// kinds is a member of nothing.
+    ///
+    /// # Errors
+    /// Any [`GraphError`]; a failed part fails the whole.
+    pub async fn is_member_of(
+        &self,
+        kind: &ObjectKind,
+        id: &str,
+        groups: &[String],
+    ) -> Result<Vec<String>, GraphError> {
+        let (collection, class) = match kind {
+            ObjectKind::User => ("users", EndpointClass::Users),
+            ObjectKind::Group => ("groups", EndpointClass::Groups),
+            ObjectKind::ServicePrincipal => ("servicePrincipals", EndpointClass::ServicePrincipals),
+            ObjectKind::Unknown(_) => return Ok(Vec::new()),
+        };
+        let mut found = Vec::new();
+        for chunk in groups.chunks(GROUPS_PER_CHECK) {
+            let url = self.url(&[collection, id, "checkMemberGroups"], None);
+            let body = json!({ "groupIds": chunk }).to_string().into_bytes();
+            let part: Vec<String> = self.list_by_post(class, url, body).await?;
+            found.extend(part);
         }
         Ok(found)
     }

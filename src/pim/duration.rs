@@ -60,6 +60,31 @@ pub fn parse(text: &str) -> Result<TimeDelta, DurationError> {
     }
 }
 
+/// Writes a duration as people declare it: `P90D`, `PT8H`, `P1DT12H30M`. What is less than a minute counts as one.
+#[must_use]
+pub fn text(length: TimeDelta) -> String {
+    let minutes = (length.num_seconds().max(0) + 59) / 60;
+    let parts = [
+        (minutes / (24 * 60), 'D'),
+        (minutes / 60 % 24, 'H'),
+        (minutes % 60, 'M'),
+    ];
+    let mut text = "P".to_owned();
+    for (number, unit) in parts {
+        if unit != 'D' && number > 0 && !text.contains('T') {
+            text.push('T');
+        }
+        if number > 0 {
+            text.push_str(&number.to_string());
+            text.push(unit);
+        }
+    }
+    if minutes == 0 {
+        text.push_str("T0M");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

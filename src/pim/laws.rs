@@ -27,7 +27,7 @@ const VALUES: u32 = 2_000;
 
 const _: () = assert!(10 * DECISIONS + 7 * HISTORIES + 5 * VALUES >= 100_000);
 
-fn cases(cases: u32) -> Config {
+pub(in crate::pim) fn cases(cases: u32) -> Config {
     let soak: Option<u32> = env::var("PIM_LAWS")
         .ok()
         .and_then(|times| times.parse().ok());

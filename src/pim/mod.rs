@@ -2,9 +2,10 @@
 //!
 //! [`duration`] reads ISO 8601 as Graph takes it; [`window`] is the arithmetic of starts and ends and the rule that fixes
 //! ("anchors") a declared window once; [`desired`] is a manifest's terms, parsed; [`observed`] is what Entra lists and what
-//! the object's status remembers; [`plan`] decides about a grant and [`removal`] about a deleted one; [`retry`] says
+//! the object's status remembers; [`boundary`] decides whether a grant is allowed at all; [`plan`] decides about a grant and [`removal`] about a deleted one; [`retry`] says
 //! when a refused request may be sent again. The laws that hold for every plan are property tests in `laws`.
 
+pub mod boundary;
 pub mod desired;
 pub mod duration;
 pub mod observed;

@@ -25,7 +25,7 @@ pub struct Cases {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RuleCases {
-    /// Where the rule stands, such as `spec.group.id`.
+    /// Where the rule stands, such as `spec.group.id`, `spec.groups[0].id` or `spec.namespaceSelector.matchLabels[key]`.
     at: String,
     /// The rule's message, whole.
     says: String,
@@ -42,7 +42,7 @@ struct RuleCases {
 }
 
 pub fn load() -> Vec<Cases> {
-    ["grants.yaml", "tenants.yaml"]
+    ["grants.yaml", "tenants.yaml", "boundaries.yaml"]
         .map(|file| {
             let path = repository("tests/admission/cases").join(file);
             let text = std::fs::read_to_string(&path).unwrap();

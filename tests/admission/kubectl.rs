@@ -46,9 +46,47 @@ async fn explain_reads_like_documentation() {
             "A GroupAssignment gives one principal active membership",
         ),
         ("et", "An EntraTenant is the connection to one Entra tenant"),
+        (
+            "gb",
+            "Nothing is granted that no boundary allows, and one boundary must allow a grant whole",
+        ),
     ];
     for (short_name, sentence) in kinds {
         let text = explain(&server, short_name).await;
+        assert!(text.contains(sentence), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn explain_says_what_a_boundary_allows_where_it_is_silent() {
+    let server = Server::get().await;
+    let spec = explain(&server, "gb.spec").await;
+    for sentence in [
+        "Whoever may label a namespace can then move the fence",
+        "A name authorises nothing on its own: it counts for the id that it resolved to.",
+        "The kinds of objects that may grant, such as `[GroupEligibility]`.",
+        "The relationships with a group that may be granted; without it, `member` only.",
+        "Who may be granted access, such as `{kinds: [User]}`.",
+        "With `Freeze`, the default, it stays as it is and nothing is written any more. With `Revoke` it is revoked.",
+        "enum: Freeze, Revoke",
+    ] {
+        assert!(spec.contains(sentence), "{sentence}\n{spec}");
+    }
+    for (path, sentence) in [
+        (
+            "gb.spec.limits.permanent",
+            "Whether a grant may be without an end: `Forbidden`, the default, or `Allowed`.",
+        ),
+        (
+            "gb.spec.requirements.ticket",
+            "Whether `ticketInfo` must be set: `Required` or `Optional`, the default.",
+        ),
+        (
+            "gb.spec.principals.memberOfGroupIds",
+            "as judged anew at every write",
+        ),
+    ] {
+        let text = explain(&server, path).await;
         assert!(text.contains(sentence), "{text}");
     }
 }
@@ -73,6 +111,7 @@ async fn a_fresh_object_is_not_yet_observed_and_carries_its_defaults() {
     assert_eq!(tenant["status"], json!({"observedGeneration": -1}));
     assert_eq!(tenant["spec"]["cloud"], "Public");
     assert_eq!(tenant["spec"]["resyncPeriod"], "15m");
+    assert_eq!(tenant["spec"]["freeze"], false);
     assert_eq!(
         tenant["spec"]["limits"],
         json!({"maxConcurrency": 8, "requestsPerSecond": 20})
@@ -109,12 +148,22 @@ async fn get_shows_what_matters() {
                 .kubectl(&["get", short_name, &name, "-o", "wide"])
                 .await,
         );
-        assert_eq!(wide, [&grant_columns[..], &["MESSAGE"]].concat());
+        assert_eq!(
+            wide,
+            [&grant_columns[..], &["MESSAGE", "BOUNDARY"]].concat()
+        );
     }
     let tenant = object("EntraTenant", "columns", &cases::load()[1].spec);
     server.create(&tenant).await;
     let shown = columns(server.kubectl(&["get", "et", "columns"]).await);
     assert_eq!(shown, ["NAME", "READY", "REASON", "TENANT", "CLOUD", "AGE"]);
+    let boundary = object("GrantBoundary", "columns", &cases::load()[2].spec);
+    server.create(&boundary).await;
+    let shown = columns(server.kubectl(&["get", "gb", "columns"]).await);
+    assert_eq!(
+        shown,
+        ["NAME", "NAMESPACES", "TENANTS", "KINDS", "LOST", "AGE"]
+    );
 }
 
 #[tokio::test]
@@ -125,11 +174,15 @@ async fn the_category_lists_every_kind() {
     server
         .create(&object("EntraTenant", "category", &cases::load()[1].spec))
         .await;
+    server
+        .create(&object("GrantBoundary", "category", &cases::load()[2].spec))
+        .await;
     let listed = server.kubectl(&["get", "entrapim", "-o", "name"]).await;
     for name in [
         "groupeligibility.entrapim.dev/category",
         "groupassignment.entrapim.dev/category",
         "entratenant.entrapim.dev/category",
+        "grantboundary.entrapim.dev/category",
     ] {
         assert!(listed.lines().any(|line| line == name), "{listed}");
     }

@@ -6,12 +6,13 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use pim_operator::api::{
+    boundary::PrincipalKind,
     group_grant::GroupEligibility,
     guid::Guid,
     schedule_info::{Expiration, ExpirationType},
     status::{
-        CreatedVia, DeclaredWindow, GrantStatus, InstanceStatus, LastRequest, ResolvedReferences,
-        ScheduleStatus,
+        AuthorizedBy, CreatedVia, DeclaredWindow, GrantStatus, InstanceStatus, LastRequest,
+        ResolvedReferences, ScheduleStatus,
     },
 };
 use serde_json::json;
@@ -36,6 +37,7 @@ fn full_status() -> GrantStatus {
             principal_id: odd_id,
             target_name: " ü".repeat(256),
             principal_name: "x".repeat(320),
+            principal_kind: Some(PrincipalKind::ServicePrincipal),
         }),
         schedule: Some(ScheduleStatus {
             id: Some("group_member_request".repeat(6)),
@@ -68,6 +70,12 @@ fn full_status() -> GrantStatus {
             failing_since: Some(instant),
         }),
         created_via: Some(CreatedVia::Adopted),
+        authorized_by: Some(AuthorizedBy {
+            name: "x".repeat(253),
+            uid: REQUEST_ID.to_owned(),
+            generation: i64::MAX,
+        }),
+        seal: Some("x".repeat(128)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the CRDs demand, read from the CRDs.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps,
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use pim_operator::api::crds;
 
@@ -16,16 +16,19 @@ pub fn committed() -> Vec<CustomResourceDefinition> {
         .collect()
 }
 
-/// Every field of the `spec` of a kind, and `spec` itself, with its schema: `("spec.group.id", …)`.
+/// Every field of the `spec` of a kind, and `spec` itself, with its schema: `("spec.group.id", …)`. The items of a list are
+/// `("spec.groups[0]", …)`, the values of a map `("spec.namespaceSelector.matchLabels[key]", …)`, as the API server names them.
 pub fn fields(crd: &CustomResourceDefinition) -> Vec<(String, JSONSchemaProps)> {
     fn walk(path: &str, schema: &JSONSchemaProps, into: &mut Vec<(String, JSONSchemaProps)>) {
-        assert!(
-            schema.items.is_none() && schema.additional_properties.is_none(),
-            "{path} is a list or a map: teach tests/admission about them"
-        );
         into.push((path.to_owned(), schema.clone()));
         for (name, property) in schema.properties.iter().flatten() {
             walk(&format!("{path}.{name}"), property, into);
+        }
+        if let Some(JSONSchemaPropsOrArray::Schema(item)) = &schema.items {
+            walk(&format!("{path}[0]"), item, into);
+        }
+        if let Some(JSONSchemaPropsOrBool::Schema(value)) = &schema.additional_properties {
+            walk(&format!("{path}[key]"), value, into);
         }
     }
     let mut all = Vec::new();

@@ -221,12 +221,54 @@ pub fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-/// Merges `value` into the field at a path such as `spec.group.id`.
+/// Merges `value` into the field at a path such as `spec.group.id`, `spec.groups[0].id` or `spec.labels[key]`, as the API server
+/// names fields. Within a list the merge replaces the item only; a null takes it out.
 pub fn merge_at(target: &mut Value, path: &str, value: &Value) {
-    let nested = path
-        .rsplit('.')
-        .fold(value.clone(), |inner, name| json!({name: inner}));
-    merge(target, &nested);
+    let mut at = &mut *target;
+    for step in path.split(['.', '[']) {
+        at = match step
+            .strip_suffix(']')
+            .map(|key| (key, key.parse::<usize>()))
+        {
+            Some((_, Ok(index))) => {
+                if !at.is_array() {
+                    *at = json!([]);
+                }
+                let items = at.as_array_mut().unwrap();
+                items.resize(items.len().max(index + 1), Value::Null);
+                &mut items[index]
+            }
+            key => {
+                let name = key.map_or(step, |(key, _)| key);
+                if !at.is_object() {
+                    *at = json!({});
+                }
+                let fields = at.as_object_mut().unwrap();
+                fields.entry(name.to_owned()).or_insert(Value::Null)
+            }
+        };
+    }
+    if value.is_null() {
+        *at = Value::Null;
+    } else {
+        merge(at, value);
+    }
+    prune(target);
+}
+
+/// Takes out what is null.
+fn prune(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(prune);
+        }
+        Value::Array(items) => {
+            items.retain(|item| !item.is_null());
+            items.iter_mut().for_each(prune);
+        }
+        _ => {}
+    }
 }
 
 /// Runs `judgements` side by side and fails with the list of what they have to say.

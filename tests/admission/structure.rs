@@ -1,4 +1,4 @@
-//! Every bound, enum, required field and type in the schemas, each broken once.
+//! Every bound, enum, required field, list type and type in the schemas, each broken once.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
 use serde_json::{Value, json};
@@ -21,14 +21,83 @@ fn whole(bound: f64) -> i64 {
     bound.to_string().parse().unwrap()
 }
 
-/// The trials that `schema` calls for at `path`.
-fn trials(path: &str, schema: &JSONSchemaProps) -> Vec<Trial> {
+/// Another one like `good`: another text, or an object under another key.
+fn variant(good: &Value, number: i64) -> Value {
+    match good {
+        // A GUID, or a path that ends in one.
+        Value::String(text) if text.len() >= 36 => {
+            json!(format!("{}{number:012x}", &text[..text.len() - 12]))
+        }
+        Value::String(text) => json!(format!("{text}{number}")),
+        Value::Object(fields) => {
+            let mut fields = fields.clone();
+            for key in ["id", "key"] {
+                if let Some(field) = fields.get_mut(key) {
+                    *field = variant(field, number);
+                }
+            }
+            Value::Object(fields)
+        }
+        other => other.clone(),
+    }
+}
+
+/// The trials that the bounds and the type of a list or a map call for; `good` is one that is accepted.
+fn collection_trials(path: &str, schema: &JSONSchemaProps, good: Option<&Value>) -> Vec<Trial> {
     let mut trials = Vec::new();
+    let mut add = |value: Value, refusal: Option<(String, &str)>| {
+        trials.push(Trial {
+            path: path.to_owned(),
+            value,
+            refusal: refusal.map(|(field, says)| (field, says.to_owned())),
+        });
+    };
+    let here = || path.to_owned();
+    if let Some(max) = schema.max_items {
+        let good = good.and_then(|list| list.get(0));
+        let good = good.unwrap_or_else(|| panic!("tests/admission/cases has no item in {path}"));
+        let list = |length: i64| (0..length).map(|number| variant(good, number)).collect();
+        add(list(max), None);
+        let says = format!("must have at most {max} items");
+        add(list(max + 1), Some((here(), &says)));
+        let twice = json!([good, good]);
+        let second = format!("{path}[1]");
+        match schema.x_kubernetes_list_type.as_deref() {
+            Some("set" | "map") => add(twice, Some((second, "Duplicate value"))),
+            Some("atomic") => add(twice, None),
+            other => panic!("{path}: the list type is {other:?}: say how appliers share it"),
+        }
+    }
+    if let Some(min) = schema.min_items {
+        assert_eq!(min, 1);
+        add(json!([]), Some((here(), "should have at least 1 items")));
+    }
+    if let Some(max) = schema.max_properties {
+        let map = |length: i64| {
+            let pairs = (0..length).map(|number| (format!("key{number}"), json!("value")));
+            Value::Object(pairs.collect())
+        };
+        // The good one's own are merged in.
+        let own = good
+            .and_then(Value::as_object)
+            .map_or(0, serde_json::Map::len);
+        let own = i64::try_from(own).unwrap();
+        add(map(max - own), None);
+        let says = format!("must have at most {max} items");
+        add(map(max - own + 1), Some((here(), &says)));
+    }
+    trials
+}
+
+/// The trials that `schema` calls for at `path`.
+fn trials(path: &str, schema: &JSONSchemaProps, good: Option<&Value>) -> Vec<Trial> {
+    let mut trials = collection_trials(path, schema, good);
     let mut add = |value: Value, refusal: Option<&str>| {
         trials.push(Trial {
             path: path.to_owned(),
             value,
-            refusal: refusal.map(|says| (path.to_owned(), says.to_owned())),
+            // The value of a map is named `map.key` by the schema, `map[key]` by a rule.
+            refusal: refusal.map(|says| (path.replace("[key]", ".key"), says.to_owned())),
         });
     };
     let type_ = schema.type_.as_deref().unwrap_or_default();
@@ -90,9 +159,14 @@ async fn complaint(server: &Server, trial: Trial, object: Value) -> Option<Strin
         (Verdict::Accepted(_), wanted) => wanted.is_none(),
         (Verdict::Refused(refusal), Some((field, says))) => refusal.names(field, says),
         // Other rules may refuse the object: what excludes the field, what is required beside it.
-        (Verdict::Refused(refusal), None) => ["Unsupported value", "bytes", "or equal to"]
-            .iter()
-            .all(|says| !refusal.names(&trial.path, says)),
+        (Verdict::Refused(refusal), None) => [
+            "Unsupported value",
+            "bytes",
+            "or equal to",
+            "must have at most",
+        ]
+        .iter()
+        .all(|says| !refusal.names(&trial.path, says)),
     };
     let (kind, path, value) = (&object["kind"], &trial.path, &trial.value);
     (!right).then(|| format!("{kind} {path}: {value}\n  {verdict}"))
@@ -112,8 +186,10 @@ async fn every_bound_enum_required_field_and_type_is_enforced() {
                 schema.pattern, None,
                 "{path}: write CEL, which can say what to write instead"
             );
-            for trial in trials(&path, &schema) {
-                let mut object = object(kind, "structure", &file.spec);
+            let whole = object(kind, "structure", &file.spec);
+            let pointer = format!("/{}", path.replace(['.', '['], "/").replace(']', ""));
+            for trial in trials(&path, &schema, whole.pointer(&pointer)) {
+                let mut object = whole.clone();
                 merge_at(&mut object, &trial.path, &trial.value);
                 judgements.push(complaint(server, trial, object));
             }

@@ -17,11 +17,14 @@ async fn a_request_that_entra_takes_and_fails_again_and_again_stalls_after_half_
         behaviour.new_group_failed_posts = 100;
     })
     .await;
+    let id = "0dd00000-0000-4000-8000-000000000001".parse().unwrap();
     let group = GroupSeed {
+        id: Some(id),
         display_name: "ledger-ops".to_owned(),
         ..GroupSeed::default()
     };
     bed.simulator.admin().add_group(group).unwrap();
+    bed.allow_group(id).await.unwrap();
     let operator = start(&bed).await;
     eligible("alice").group("ledger-ops").apply(&bed).await;
     let alice: GroupEligibility = bed.until_reason("alice", "RequestFailed").await;

@@ -28,6 +28,11 @@ pub(crate) fn serve(
     class: Class,
     rest: &[&str],
 ) -> Result<Answer, GraphError> {
+    if let ("POST", [id, action]) = (call.method.as_str(), rest) {
+        permissions::directory(call, Read::MemberGroups)?;
+        let entry = resolve(world, class, id)?;
+        return member_groups(world, call, entry, action);
+    }
     if call.method != "GET" {
         return Err(GraphError::new(
             405,
@@ -98,23 +103,9 @@ pub(crate) fn by_app_id(world: &World, call: &Call, app_id: &str) -> Result<Answ
 pub(crate) fn objects(world: &World, call: &Call, rest: &[&str]) -> Result<Answer, GraphError> {
     match (call.method.as_str(), rest) {
         ("POST", ["getByIds" | "microsoft.graph.getByIds"]) => get_by_ids(world, call),
-        ("POST", [id, "getMemberGroups" | "microsoft.graph.getMemberGroups"]) => {
+        ("POST", [id, action]) => {
             permissions::directory(call, Read::MemberGroups)?;
-            let entry = any(world, id)?;
-            let context = format!(
-                "{}/{}/$metadata#Collection(Edm.String)",
-                call.base, call.version
-            );
-            let value = world.groups_around(entry.id, call.now);
-            Ok(Answer::json(
-                200,
-                &Collection {
-                    context,
-                    count: None,
-                    next_link: None,
-                    value,
-                },
-            ))
+            member_groups(world, call, any(world, id)?, action)
         }
         ("GET", [id]) => {
             permissions::directory(call, Read::AnyObject)?;
@@ -134,6 +125,56 @@ pub(crate) fn objects(world: &World, call: &Call, rest: &[&str]) -> Result<Answe
             segments.last().unwrap_or(&"directoryObjects"),
         )),
     }
+}
+
+/// `getMemberGroups`, and `checkMemberGroups`, which answers those of up to 20 given groups.
+fn member_groups(
+    world: &World,
+    call: &Call,
+    entry: &Entry,
+    action: &str,
+) -> Result<Answer, GraphError> {
+    let bad = |text: &str| GraphError::bad_request("Request_BadRequest", text);
+    let body: Value =
+        serde_json::from_slice(&call.body).map_err(|_| bad("Invalid request body."))?;
+    let mut value = world.groups_around(entry.id, call.now);
+    match action.trim_start_matches("microsoft.graph.") {
+        "getMemberGroups"
+            if body
+                .get("securityEnabledOnly")
+                .is_some_and(Value::is_boolean) => {}
+        "getMemberGroups" => {
+            return Err(bad("The parameter securityEnabledOnly is missing."));
+        }
+        "checkMemberGroups" => {
+            let asked = body.get("groupIds").and_then(Value::as_array);
+            let asked = asked.ok_or_else(|| bad("The parameter groupIds is missing."))?;
+            if asked.is_empty() || asked.len() > 20 {
+                return Err(bad("groupIds must hold 1 to 20 ids."));
+            }
+            let ids = asked
+                .iter()
+                .map(|id| id.as_str().and_then(|id| Uuid::try_parse(id).ok()));
+            let ids: Vec<Uuid> = ids
+                .collect::<Option<_>>()
+                .ok_or_else(|| bad("Invalid object identifier."))?;
+            value.retain(|group| ids.contains(group));
+        }
+        other => return Err(GraphError::unknown_segment(other)),
+    }
+    let context = format!(
+        "{}/{}/$metadata#Collection(Edm.String)",
+        call.base, call.version
+    );
+    Ok(Answer::json(
+        200,
+        &Collection {
+            context,
+            count: None,
+            next_link: None,
+            value,
+        },
+    ))
 }
 
 /// An object inside another answer.

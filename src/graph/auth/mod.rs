@@ -423,13 +423,6 @@ fn sign_in_error(error: &AzureError) -> SignInError {
                 ErrorKind::Io | ErrorKind::Connection => {
                     return SignInError::unavailable(error.to_string());
                 }
-                ErrorKind::HttpResponse { raw_response, .. } => {
-                    let body = raw_response
-                        .as_ref()
-                        .map(|response| response.body().as_ref());
-                    let (code, expired) = body.and_then(authority_code).unwrap_or_default();
-                    return SignInError::refused(code, expired);
-                }
                 _ => {}
             }
         }
@@ -512,6 +505,13 @@ impl HttpClient for AuthorityTransport {
                 ErrorKind::Io,
                 format!("HTTP {status}"),
             ));
+        }
+        if status >= 400 {
+            // Read here: the library gives up on a text that its JSON has to escape, as line ends and quotes are.
+            let body = answer.bytes().await.map_err(unreachable)?;
+            let (code, expired) = authority_code(&body).unwrap_or_default();
+            let refused = SignInError::refused(code, expired);
+            return Err(AzureError::new(ErrorKind::Credential, refused));
         }
         let mut headers = Headers::new();
         for (name, value) in answer.headers() {

@@ -71,6 +71,9 @@ pub struct DirectoryObject {
     /// Groups only: as in [`GroupObject`].
     #[serde(default)]
     pub on_premises_sync_enabled: Option<bool>,
+    /// Groups only: as in [`GroupObject`].
+    #[serde(default)]
+    pub is_assignable_to_role: Option<bool>,
 }
 
 /// A group, with the facts that decide whether PIM can manage it.

@@ -14,7 +14,7 @@ use kube::{
     runtime::{conditions, wait::await_condition},
 };
 use pim_operator::{
-    api::{crds, status::GrantStatus, tenant::EntraTenant},
+    api::{boundary::GrantBoundary, crds, status::GrantStatus, tenant::EntraTenant},
     controller::{
         grant::Grant,
         run::{FEDERATED_TOKEN_FILE, Operator as Controller},
@@ -45,6 +45,8 @@ pub struct BedOptions {
     pub secret: String,
     /// Further fields of the EntraTenant's spec.
     pub tenant: serde_json::Value,
+    /// Whether a boundary allows the namespace everything in every group.
+    pub boundary: bool,
 }
 
 /// Anything that went wrong in a test's own machinery.
@@ -91,6 +93,8 @@ impl Bed {
     ) -> Result<Self, BedError> {
         let client = client(control_plane, "pim-harness").await?;
         install_crds(&client, control_plane).await?;
+        let estate = &options.simulator.estate;
+        let groups: Vec<_> = estate.groups.iter().filter_map(|group| group.id).collect();
         let simulator = Simulator::start(options.simulator).await?;
         let id = uuid::Uuid::new_v4().simple().to_string();
         let namespace = format!("t-{}", &id[..10]);
@@ -104,7 +108,65 @@ impl Bed {
         bed.create_namespace().await?;
         bed.write_secret(&options.secret).await?;
         bed.create_tenant(options.tenant).await?;
+        if options.boundary {
+            bed.allow_everything(&groups).await?;
+        }
         Ok(bed)
+    }
+
+    /// Lets the namespace grant anything in these groups.
+    async fn allow_everything(&self, groups: &[uuid::Uuid]) -> Result<(), kube::Error> {
+        for (number, groups) in groups.chunks(512).enumerate() {
+            let groups: Vec<_> = groups.iter().map(|id| json!({"id": id})).collect();
+            let spec = json!({
+                "namespaces": [self.namespace],
+                "tenants": [self.tenant],
+                "kinds": ["GroupEligibility", "GroupAssignment"],
+                "groups": groups,
+                "accessIds": ["member", "owner"],
+                "principals": {"kinds": ["User", "Group", "ServicePrincipal"]},
+                "limits": {"permanent": "Allowed"},
+            });
+            self.write_boundary(&format!("{}-{number}", self.namespace), &spec)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Lets the namespace grant anything in a group that was not in the estate at the start.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn allow_group(&self, id: uuid::Uuid) -> Result<(), kube::Error> {
+        let groups: Vec<_> = Estate::contoso()
+            .groups
+            .iter()
+            .filter_map(|group| group.id)
+            .chain([id])
+            .collect();
+        self.allow_everything(&groups).await
+    }
+
+    /// Writes a boundary.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn write_boundary(
+        &self,
+        name: &str,
+        spec: &serde_json::Value,
+    ) -> Result<GrantBoundary, kube::Error> {
+        let boundary = json!({
+            "apiVersion": "entrapim.dev/v1alpha1", "kind": "GrantBoundary",
+            "metadata": {"name": name}, "spec": spec,
+        });
+        Api::<GrantBoundary>::all(self.client.clone())
+            .patch(
+                name,
+                &PatchParams::apply("git").force(),
+                &Patch::Apply(boundary),
+            )
+            .await
     }
 
     async fn create_namespace(&self) -> Result<(), kube::Error> {
@@ -194,6 +256,7 @@ impl Bed {
             namespace: self.namespace.clone(),
             watch_namespace: Some(self.namespace.clone()),
             watch_tenant: Some(self.tenant.clone()),
+            lifted: vec![],
             clock: Arc::new(SharedClock(self.simulator.clock())),
             federated_token_file: FEDERATED_TOKEN_FILE.into(),
             timeouts: Timeouts::default(),
@@ -300,6 +363,7 @@ impl BedOptions {
             simulator,
             secret: "simulated-secret".to_owned(),
             tenant: json!({}),
+            boundary: true,
         })
     }
 }

@@ -46,6 +46,7 @@ impl Load {
             simulator: SimulatorConfig::new(estate),
             secret: Estate::OPERATOR_SECRET.to_owned(),
             tenant: json!({"limits": {"maxConcurrency": 64, "requestsPerSecond": 10_000}}),
+            boundary: true,
         }
     }
 

@@ -1,0 +1,128 @@
+//! Boundaries and namespaces are authority: when one changes, the objects that it concerns are judged again.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{
+        WatchStreamExt,
+        reflector::store::Writer,
+        watcher::{self, Event},
+    },
+};
+use tracing::warn;
+
+use super::Authority;
+use crate::{
+    api::boundary::GrantBoundary,
+    controller::{context::Context, first_list::Filled},
+    pim::boundary::{Boundary, Fence},
+};
+
+/// Watches the boundaries.
+pub(in crate::controller) fn watch_boundaries(
+    context: &Arc<Context>,
+    (writer, filled): (Writer<GrantBoundary>, Filled),
+) -> impl Stream<Item = ()> + Send + 'static {
+    let (context, metrics) = (Arc::clone(context), Arc::clone(&context.metrics));
+    watcher::watcher(Api::all(context.client.clone()), watcher::Config::default())
+        .default_backoff()
+        .modify(|boundary: &mut GrantBoundary| boundary.managed_fields_mut().clear())
+        .inspect(move |event| {
+            if let Err(error) = event {
+                metrics.watch_error("GrantBoundary");
+                warn!(%error, "the watch of boundaries failed and is tried again");
+            }
+        })
+        .reflect(writer)
+        .filter_map(move |event| {
+            if let Ok(event) = &event {
+                filled.after(event);
+                // While a list comes in, the store holds the last complete one.
+                if matches!(event, Event::Apply(_) | Event::Delete(_) | Event::InitDone) {
+                    context.authority.boundaries_changed(&context);
+                }
+            }
+            std::future::ready(event.ok().map(drop))
+        })
+}
+
+/// Watches the labels of namespaces, or of one.
+pub(in crate::controller) fn watch_namespaces(
+    context: &Arc<Context>,
+    only: Option<&str>,
+    (writer, filled): (Writer<PartialObjectMeta<Namespace>>, Filled),
+) -> impl Stream<Item = ()> + Send + 'static {
+    let (context, metrics) = (Arc::clone(context), Arc::clone(&context.metrics));
+    let mut config = watcher::Config::default();
+    if let Some(name) = only {
+        config = config.fields(&format!("metadata.name={name}"));
+    }
+    watcher::watcher(
+        Api::<PartialObjectMeta<Namespace>>::all(context.client.clone()),
+        config,
+    )
+    .default_backoff()
+    .modify(|namespace| {
+        namespace.managed_fields_mut().clear();
+        namespace.annotations_mut().clear();
+    })
+    .inspect(move |event| {
+        if let Err(error) = event {
+            metrics.watch_error("Namespace");
+            warn!(%error, "the watch of namespaces failed and is tried again");
+        }
+    })
+    .reflect(writer)
+    .filter_map(move |event| {
+        if let Ok(event) = &event {
+            filled.after(event);
+            if let Event::Apply(namespace) | Event::Delete(namespace) = event {
+                context.trigger_grants_in(&namespace.name_any());
+            }
+        }
+        std::future::ready(event.ok().map(drop))
+    })
+}
+
+impl Authority {
+    /// Reads the boundaries anew. One that cannot be read allows nothing.
+    pub(super) fn rebuild(&self) -> Arc<Fence> {
+        let read = |boundary: &Arc<GrantBoundary>| {
+            let (name, uid) = (boundary.name_any(), boundary.uid().unwrap_or_default());
+            let generation = boundary.metadata.generation.unwrap_or_default();
+            Boundary::read((&name, &uid, generation), &boundary.spec)
+                .inspect_err(|error| warn!(%error, "a boundary cannot be read and allows nothing"))
+                .ok()
+        };
+        let boundaries = self.boundaries.state().iter().filter_map(read).collect();
+        let fence = Arc::new(Fence::new(boundaries));
+        let mut current = super::lock(&self.fence);
+        std::mem::replace(&mut *current, fence)
+    }
+
+    /// Has the objects looked at again whose namespace is selected by other boundaries than before.
+    fn boundaries_changed(&self, context: &Context) {
+        let before = self.rebuild();
+        if !self.primed.initialized() {
+            return;
+        }
+        let after = self.fence();
+        let mut concerned: BTreeMap<String, bool> = BTreeMap::new();
+        for kind in &context.kinds {
+            for object in kind.all() {
+                let namespace = &object.namespace;
+                let again = *concerned.entry(namespace.clone()).or_insert_with(|| {
+                    let labels = self.labels(namespace);
+                    before.state_for(namespace, &labels) != after.state_for(namespace, &labels)
+                });
+                if again {
+                    context.wakeups.trigger(&object);
+                }
+            }
+        }
+    }
+}
