@@ -251,10 +251,11 @@ fn note_uses<K: Grant>(grant: &K, usage: &mut Usage) {
     });
     usage.add(Use::Groups);
     let principal = &terms.principal;
-    if principal.user_principal_name.is_some() {
+    if principal.user_principal_name.is_some() || principal.id.is_some() {
         usage.add(Use::Users);
     }
-    if principal.service_principal_app_id.is_some() {
+    // Before anything is written, the operator reads which groups it is in itself.
+    if principal.service_principal_app_id.is_some() || principal.id.is_some() || !reads_only {
         usage.add(Use::ServicePrincipals);
     }
     if principal.id.is_some() || grant.target().group.id.is_some() {

@@ -17,11 +17,11 @@ pub enum Use {
     WriteAssignments,
     /// Finding groups by name or id.
     Groups,
-    /// Finding users by their sign-in name.
+    /// Finding users by their sign-in name or id.
     Users,
-    /// Finding service principals by their application.
+    /// Finding service principals, and reading which groups the operator's own is in: those are never granted.
     ServicePrincipals,
-    /// Naming objects that are given by id.
+    /// Finding out about many objects that are given by id in one call.
     ObjectIds,
 }
 
