@@ -119,11 +119,10 @@ pub(crate) fn directory(call: &Call, what: Read) -> Result<(), GraphError> {
         Read::Objects(class) => {
             return class_readable(call, class).then_some(()).ok_or_else(denied);
         }
-        Read::Members => MEMBERS,
+        Read::Members | Read::MemberGroups(Class::Group) => MEMBERS,
         Read::Owners => OWNERS,
         Read::AnyObject => DIRECTORY,
         Read::MemberGroups(Class::ServicePrincipal) => APPLICATIONS,
-        Read::MemberGroups(Class::Group) => MEMBERS,
         // Both ends have to be readable.
         Read::MemberGroups(Class::User) => {
             return (call.caller.may(USERS) && call.caller.may(MEMBERS))

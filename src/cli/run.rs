@@ -30,7 +30,7 @@ pub struct RunArgs {
     /// Serve this EntraTenant only.
     #[arg(long, env = "WATCH_TENANT")]
     watch_tenant: Option<String>,
-    /// The token of the operator's service account, projected with the audience api://AzureADTokenExchange: what tenants with
+    /// The token of the operator's service account, projected with the audience `api://AzureADTokenExchange`: what tenants with
     /// `workloadIdentity` are signed in to with. It is read anew for every sign-in.
     #[arg(long, env = "AZURE_FEDERATED_TOKEN_FILE", default_value = FEDERATED_TOKEN_FILE)]
     federated_token_file: PathBuf,

@@ -2,7 +2,7 @@
 //!
 //! Signing is done with `ring` (RS256), which the TLS stack brings along anyway.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use azure_core::{Error as AzureError, error::ErrorKind, http::ClientMethodOptions};
 use azure_identity::ClientAssertion;
@@ -84,11 +84,7 @@ impl Signer {
             client_id: client_id.to_owned(),
             audience: format!("{root}/{tenant_id}/oauth2/v2.0/token"),
             x5t: URL_SAFE_NO_PAD.encode(digest(&SHA256, own)),
-            thumbprint: digest(&SHA1_FOR_LEGACY_USE_ONLY, own)
-                .as_ref()
-                .iter()
-                .map(|byte| format!("{byte:02X}"))
-                .collect(),
+            thumbprint: hexadecimal(digest(&SHA1_FOR_LEGACY_USE_ONLY, own).as_ref()),
             random: SystemRandom::new(),
             key,
         })
@@ -125,6 +121,15 @@ impl Signer {
         token.push_str(&URL_SAFE_NO_PAD.encode(signature));
         Some(token)
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02X}");
+    }
+    text
 }
 
 impl fmt::Debug for Signer {
