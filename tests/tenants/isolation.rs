@@ -5,7 +5,10 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use pim_harness::{Bed, BedOptions, bed::CLIENT_ID};
-use pim_operator::api::{group_grant::GroupEligibility, tenant::EntraTenant};
+use pim_operator::{
+    api::{group_grant::GroupEligibility, tenant::EntraTenant},
+    graph::RetryLimits,
+};
 use pim_simulator::{Estate, Fault, FaultKind, Simulator, SimulatorConfig};
 use pim_testbed::{ControlPlane, ControlPlaneOptions};
 use serde_json::{Value, json};
@@ -61,6 +64,8 @@ async fn bed(name: &str) -> Bed {
 fn start(bed: &Bed) -> pim_harness::Operator {
     let mut controller = bed.controller(bed.client.clone());
     controller.watch_tenant = None;
+    // As in production: calls wait for what Graph asks for, and passes with them.
+    controller.retry = RetryLimits::default();
     pim_harness::Operator::start(controller)
 }
 
@@ -131,8 +136,10 @@ async fn a_tenant_with_a_bad_secret_or_a_throttling_graph_holds_up_no_other() {
         as_date: false,
     }));
     second_tenant(&bed, &troubled, "entra").await;
-    bed.until_reason::<GroupEligibility>("waiting-1", "Throttled")
-        .await;
+    bed.eventually("Graph throttles", || async {
+        troubled.traffic().counts().http_round_trips > 0
+    })
+    .await;
     until_granted(&bed).await;
     operator.abort().await;
 }

@@ -16,7 +16,10 @@ use pim_harness::{
     bed::{BedError, CLIENT_ID},
     load::Load,
 };
-use pim_operator::api::{group_grant::GroupEligibility, tenant::EntraTenant};
+use pim_operator::{
+    api::{group_grant::GroupEligibility, tenant::EntraTenant},
+    graph::RetryLimits,
+};
 use pim_simulator::{Estate, Fault, FaultKind, Simulator, SimulatorConfig};
 use pim_testbed::{ControlPlane, ControlPlaneOptions};
 use serde_json::json;
@@ -52,6 +55,8 @@ pub async fn measure() -> Result<Case, BedError> {
     add_tenant(&bed, &other).await?;
     let mut controller = bed.controller(bed.client.clone());
     controller.watch_tenant = None;
+    // As in production: calls wait for what Graph asks for, and passes with them.
+    controller.retry = RetryLimits::default();
     let operator = Operator::start(controller);
     bed.until_tenant("Connected").await;
     let (mut healthy, mut throttled) = (Vec::new(), Vec::new());
