@@ -161,6 +161,7 @@ impl Item {
             method: self.method.to_uppercase(),
             target: self.target(outer),
             eventual: self.header("consistencylevel") == Some("eventual"),
+            metadata: false,
             body,
             ..outer.clone()
         };

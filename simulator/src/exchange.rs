@@ -16,6 +16,9 @@ use crate::token::endpoint::Refusal;
 use crate::traffic::Seen;
 use crate::{batch, control};
 
+/// Where the metadata service of a machine hands out tokens.
+const METADATA_SERVICE: &str = "/metadata/identity/oauth2/token";
+
 /// A request as it came in, or an item of a batch.
 #[derive(Debug, Clone)]
 pub(crate) struct Incoming {
@@ -26,6 +29,8 @@ pub(crate) struct Incoming {
     pub user_agent: Option<String>,
     pub client_request_id: Option<String>,
     pub eventual: bool,
+    /// Whether the header is there that the metadata service of a machine asks for.
+    pub metadata: bool,
     pub body: Vec<u8>,
     pub base: String,
 }
@@ -44,7 +49,7 @@ impl Incoming {
     }
 
     pub fn is_token(&self) -> bool {
-        self.path().ends_with("/oauth2/v2.0/token")
+        self.path().ends_with("/oauth2/v2.0/token") || self.path() == METADATA_SERVICE
     }
 
     fn is_batch(&self) -> bool {

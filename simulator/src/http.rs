@@ -100,6 +100,7 @@ async fn respond(
         user_agent: text("user-agent"),
         client_request_id: text("client-request-id"),
         eventual: text("consistencylevel").is_some_and(|l| l.eq_ignore_ascii_case("eventual")),
+        metadata: text("metadata").as_deref() == Some("true"),
         body,
         base: format!("{}://{host}", core.scheme),
     };

@@ -59,8 +59,9 @@ pub use engine::{
     Requirement,
 };
 pub use estate::{
-    ApplicationSeed, Estate, EstateError, FederatedCredentialSeed, GenerateSeed, GroupPolicySeed,
-    GroupSeed, ScheduleSeed, SecretSeed, ServicePrincipalSeed, TenantSeed, UserSeed,
+    ApplicationSeed, CertificateSeed, Estate, EstateError, FederatedCredentialSeed, GenerateSeed,
+    GroupPolicySeed, GroupSeed, IssuerSeed, ManagedIdentity, ScheduleSeed, SecretSeed,
+    ServicePrincipalSeed, TenantSeed, UserSeed,
 };
 pub use faults::{Fault, FaultError, FaultKind, Faults};
 pub use simulator::{Simulator, SimulatorConfig, StartError, TlsFiles};

@@ -110,7 +110,8 @@ pub(crate) enum Read {
     Members,
     Owners,
     AnyObject,
-    MemberGroups,
+    /// Which groups an object of a class is in.
+    MemberGroups(Class),
 }
 
 pub(crate) fn directory(call: &Call, what: Read) -> Result<(), GraphError> {
@@ -118,15 +119,16 @@ pub(crate) fn directory(call: &Call, what: Read) -> Result<(), GraphError> {
         Read::Objects(class) => {
             return class_readable(call, class).then_some(()).ok_or_else(denied);
         }
-        Read::Members => MEMBERS,
+        Read::Members | Read::MemberGroups(Class::Group) => MEMBERS,
         Read::Owners => OWNERS,
         Read::AnyObject => DIRECTORY,
-        Read::MemberGroups => &[
-            "GroupMember.Read.All",
-            "Group.Read.All",
-            "Directory.Read.All",
-            "Directory.ReadWrite.All",
-        ],
+        Read::MemberGroups(Class::ServicePrincipal) => APPLICATIONS,
+        // Both ends have to be readable.
+        Read::MemberGroups(Class::User) => {
+            return (call.caller.may(USERS) && call.caller.may(MEMBERS))
+                .then_some(())
+                .ok_or_else(denied);
+        }
     };
     call.caller.may(enough).then_some(()).ok_or_else(denied)
 }

@@ -14,7 +14,7 @@ use crate::error::GraphError;
 use crate::exchange::Incoming;
 use crate::lock::lock;
 use crate::odata::query::Query;
-use crate::token::{Caller, discovery, endpoint};
+use crate::token::{Caller, discovery, endpoint, machine};
 
 /// Serves a call to Graph, the sign-in service or the cloud description.
 pub(crate) fn serve(core: &Core, incoming: &Incoming, stale: bool) -> Result<Answer, GraphError> {
@@ -25,6 +25,15 @@ pub(crate) fn serve(core: &Core, incoming: &Incoming, stale: bool) -> Result<Ans
         ["metadata", "endpoints"] => {
             let version = option(incoming, "api-version");
             Ok(document(&discovery::cloud(&incoming.base, &version)))
+        }
+        ["metadata", "identity", "oauth2", "token"] if incoming.method == "GET" => {
+            let world = lock(&core.world);
+            Ok(machine::serve(
+                &world,
+                &core.tokens,
+                incoming,
+                core.clock.now(),
+            ))
         }
         [tenant, "oauth2", "v2.0", "token"] if incoming.method == "POST" => {
             let now = core.clock.now();

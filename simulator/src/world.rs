@@ -10,7 +10,9 @@ use crate::engine::input::{Action, Input};
 use crate::engine::row::Row;
 use crate::engine::store::Pim;
 use crate::engine::{Actor, store};
-use crate::estate::{ApplicationSeed, Estate, GroupSeed, ServicePrincipalSeed, TenantSeed};
+use crate::estate::{
+    ApplicationSeed, Estate, GroupSeed, IssuerSeed, ServicePrincipalSeed, TenantSeed,
+};
 use crate::types::{Access, Kind};
 
 /// The state of the simulated tenant.
@@ -20,6 +22,7 @@ pub(crate) struct World {
     pub directory: Directory,
     pub pim: Pim,
     pub applications: Vec<ApplicationSeed>,
+    pub issuers: Vec<IssuerSeed>,
     pub behaviour: Behaviour,
 }
 
@@ -51,6 +54,9 @@ impl World {
     ) -> Result<(), AdminError> {
         if let Some(size) = estate.generate.take() {
             estate.add_generated(size);
+        }
+        for seed in estate.issuers {
+            self.publish_keys(seed);
         }
         for seed in &estate.users {
             self.directory.add(seed.id, seed.into(), now, fresh);
@@ -99,6 +105,12 @@ impl World {
             self.create(seed.kind, &input, &Actor::Portal, then)?;
         }
         Ok(())
+    }
+
+    /// Replaces what an issuer publishes.
+    pub fn publish_keys(&mut self, seed: IssuerSeed) {
+        self.issuers.retain(|known| known.issuer != seed.issuer);
+        self.issuers.push(seed);
     }
 
     pub fn add_service_principal(

@@ -22,6 +22,7 @@ pub mod removal_guard;
 pub mod schedule_info;
 pub mod status;
 pub mod tenant;
+pub mod tenant_status;
 pub mod terms;
 
 /// The API group of every kind.

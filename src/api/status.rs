@@ -186,6 +186,6 @@ pub enum CreatedVia {
     Adopted,
 }
 
-fn reported_instant_schema(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn reported_instant_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "format": "date-time", "maxLength": 64})
 }

@@ -5,15 +5,14 @@
     reason = "every printer column says its type"
 )]
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::tenant_status::EntraTenantStatus;
 use super::{
     cel::{endpoint_schema, object_name_schema, period_schema, secret_key_schema},
     guid::Guid,
-    removal_guard::RemovalGuardStatus,
 };
 
 /// One Entra tenant, how the operator signs in to it, and how hard it may press Graph.
@@ -262,27 +261,6 @@ impl Default for TenantLimits {
             requests_per_second: default_requests_per_second(),
         }
     }
-}
-
-/// The state of the connection to a tenant.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct EntraTenantStatus {
-    /// The generation of `spec` that this status speaks of. It is -1 until the operator has seen the object.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The conditions of the tenant. `Ready`: the operator can sign in and read. `Reconciling` (work is in progress) and `Stalled`
-    /// (a person must act) are there only while true.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
-    #[schemars(length(max = 16))]
-    pub conditions: Vec<Condition>,
-    /// The object id of the service principal that the operator is in this tenant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_principal_id: Option<Guid>,
-    /// What the removal guard has counted, and whether it holds revocations.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub removal_guard: Option<RemovalGuardStatus>,
 }
 
 fn default_resync_period() -> String {

@@ -1,6 +1,6 @@
 //! `pim-operator run`.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 use kube::{Client, Config};
@@ -12,7 +12,7 @@ use super::CliError;
 use crate::{
     controller::{
         clock::{Clock, SystemClock},
-        run::{Operator, termination},
+        run::{FEDERATED_TOKEN_FILE, Operator, termination},
     },
     graph::{RetryLimits, Timeouts},
     pim::boundary::Lift,
@@ -30,6 +30,10 @@ pub struct RunArgs {
     /// Serve this EntraTenant only.
     #[arg(long, env = "WATCH_TENANT")]
     watch_tenant: Option<String>,
+    /// The token of the operator's service account, projected with the audience `api://AzureADTokenExchange`: what tenants with
+    /// `workloadIdentity` are signed in to with. It is read anew for every sign-in.
+    #[arg(long, env = "AZURE_FEDERATED_TOKEN_FILE", default_value = FEDERATED_TOKEN_FILE)]
+    federated_token_file: PathBuf,
     /// Take an entry off the built-in deny list: `role:ID`, `group:ID` or `principal:ID`. May be given several times. Every
     /// EntraTenant says in its status what is lifted.
     #[arg(long = "lift-denial", value_name = "ENTRY")]
@@ -114,6 +118,7 @@ impl RunArgs {
             watch_tenant: self.watch_tenant,
             lifted: self.lifted,
             clock,
+            federated_token_file: self.federated_token_file,
             timeouts: Timeouts::default(),
             retry: RetryLimits::default(),
             listener: Some(TcpListener::bind(self.metrics_address).await?),

@@ -1,7 +1,8 @@
 //! What every reconcile shares.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
@@ -16,15 +17,20 @@ use crate::{
         status::{GrantStatus, LastRequest},
         terms::ManagementPolicy,
     },
-    graph::{RetryLimits, Timeouts},
-    pim::observed::Action,
+    graph::{RetryLimits, ScheduleKind, Timeouts},
+    pim::{
+        observed::Action,
+        permissions::{Usage, Use},
+    },
 };
 
 use super::{
     authority::{Authority, Holder},
     clock::Clock,
     events::Events,
+    first_list::FirstList,
     grant::{Grant, ObjectKey, Target},
+    lanes::Lanes,
     metrics::Metrics,
     origin::Origins,
     pass::is_held,
@@ -45,6 +51,8 @@ pub struct Context {
     pub stop: CancellationToken,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The token of the operator's own service account, for tenants that trust it.
+    pub federated_token_file: PathBuf,
     /// How long a single answer of Graph is waited for.
     pub timeouts: Timeouts,
     /// How far the Graph client tries again by itself.
@@ -67,6 +75,10 @@ pub struct Context {
     pub removals: Removals,
     /// The grants of each kind, for what concerns them all.
     pub kinds: Vec<Arc<dyn Objects>>,
+    /// Whether they have been read once.
+    pub kinds_read: Vec<FirstList>,
+    /// Whose turn it is.
+    pub lanes: Lanes,
 }
 
 impl Context {
@@ -77,6 +89,20 @@ impl Context {
                 self.wakeups.trigger(&object);
             }
         }
+    }
+
+    /// What there is in a tenant; none before all objects have been read once.
+    pub async fn census(&self, tenant: &str) -> Option<Census> {
+        for read in &self.kinds_read {
+            if !read.is_read().await {
+                return None;
+            }
+        }
+        let mut census = Census::default();
+        for kind in &self.kinds {
+            kind.count(tenant, &mut census);
+        }
+        Some(census)
     }
 
     /// Has every grant of a namespace looked at again.
@@ -127,6 +153,17 @@ pub trait Objects: Send + Sync {
     fn targets(&self, tenant: &str) -> HashSet<Target>;
     /// The uid of an object, if it is of this kind and exists.
     fn uid(&self, object: &ObjectKey) -> Option<String>;
+    /// Counts a tenant's objects and what they make the operator do.
+    fn count(&self, tenant: &str, census: &mut Census);
+}
+
+/// What there is in a tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Objects by the reason of their `Ready`; an empty reason for those that have none yet.
+    pub reasons: BTreeMap<String, u32>,
+    /// What they make the operator do.
+    pub usage: Usage,
 }
 
 /// A reflector store of grants. A guard around each object keeps one that cannot be read from silencing the rest.
@@ -232,6 +269,21 @@ impl<K: Grant> Objects for StoredObjects<K> {
             .collect()
     }
 
+    fn count(&self, tenant: &str, census: &mut Census) {
+        for guard in self.0.state() {
+            let Ok(grant) = &guard.0 else { continue };
+            if grant.terms().tenant_ref.name != tenant {
+                continue;
+            }
+            let ready = grant.status().and_then(|status| {
+                super::status::find_condition(status, crate::api::conditions::ConditionType::Ready)
+            });
+            let reason = ready.map(|ready| ready.reason.clone()).unwrap_or_default();
+            *census.reasons.entry(reason).or_default() += 1;
+            note_uses(grant, &mut census.usage);
+        }
+    }
+
     fn uid(&self, object: &ObjectKey) -> Option<String> {
         (object.kind == K::KIND)
             .then(|| self.0.get(&object.object_ref()))?
@@ -251,6 +303,30 @@ fn manages(status: &GrantStatus, now: DateTime<Utc>) -> bool {
             .and_then(|schedule| schedule.end_date_time)
             .is_some_and(over)
         && !revoked
+}
+
+/// What one grant makes the operator do in its tenant.
+fn note_uses<K: Grant>(grant: &K, usage: &mut Usage) {
+    let terms = grant.terms();
+    let reads_only = terms.management_policy == ManagementPolicy::Observe || terms.suspend;
+    usage.add(match (K::SCHEDULES, reads_only) {
+        (ScheduleKind::Eligibility, true) => Use::ReadEligibilities,
+        (ScheduleKind::Eligibility, false) => Use::WriteEligibilities,
+        (ScheduleKind::Assignment, true) => Use::ReadAssignments,
+        (ScheduleKind::Assignment, false) => Use::WriteAssignments,
+    });
+    usage.add(Use::Groups);
+    let principal = &terms.principal;
+    if principal.user_principal_name.is_some() || principal.id.is_some() {
+        usage.add(Use::Users);
+    }
+    // Before anything is written, the operator reads which groups it is in itself.
+    if principal.service_principal_app_id.is_some() || principal.id.is_some() || !reads_only {
+        usage.add(Use::ServicePrincipals);
+    }
+    if principal.id.is_some() || grant.target().group.id.is_some() {
+        usage.add(Use::ObjectIds);
+    }
 }
 
 /// What the reconciler of one kind remembers between passes. All of it can be lost: it saves reads and writes.

@@ -122,16 +122,10 @@ impl Directory {
     /// When the look-up failed.
     pub async fn group(self: &Arc<Self>, id: &str) -> Result<Option<GroupObject>, GraphError> {
         let ask = || async {
-            match self.object(id).await {
-                Ok(found) => Ok(found
-                    .filter(|object| object.kind == ObjectKind::Group)
-                    .map(as_group)),
-                // getByIds needs a wider permission than reading groups does.
-                Err(error) if matches!(error.advice(), Advice::FixPermissions { .. }) => {
-                    self.client.group(id).await
-                }
-                Err(error) => Err(error),
-            }
+            let found = self.object(id).await?;
+            Ok(found
+                .filter(|object| object.kind == ObjectKind::Group)
+                .map(as_group))
         };
         self.group_ids.get(id, self.clock.now(), ask).await
     }
@@ -155,7 +149,27 @@ impl Directory {
             tokio::spawn(async move { directory.ask_for_all().await });
         }
         // The sender can only be lost with the task, when the process ends.
-        receiver.await.unwrap_or(Ok(None))
+        match receiver.await.unwrap_or(Ok(None)) {
+            // To ask for ids of any kind takes a wider permission than to read each kind does.
+            Err(error) if matches!(error.advice(), Advice::FixPermissions { .. }) => {
+                self.object_of_each_kind(id).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Looks for an id among groups, service principals and users, in this order: the operator needs to read the first two in
+    /// any case.
+    async fn object_of_each_kind(&self, id: &str) -> ById {
+        let mut found = self.client.group(id).await?.map(DirectoryObject::from);
+        if found.is_none() {
+            found = self.client.service_principal(id).await?;
+        }
+        if found.is_none() {
+            found = self.client.user(id).await?;
+        }
+        self.remember(found.as_ref());
+        Ok(found)
     }
 
     /// Whether a group may hold directory roles, as far as it is known without asking.

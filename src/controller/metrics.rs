@@ -85,6 +85,7 @@ struct States {
     objects: Mutex<HashMap<ObjectKey, &'static str>>,
     reads: Mutex<HashMap<String, DateTime<Utc>>>,
     guards: Mutex<HashMap<String, bool>>,
+    throttles: Mutex<HashMap<String, (u64, DateTime<Utc>)>>,
 }
 
 impl fmt::Debug for States {
@@ -122,6 +123,7 @@ impl Metrics {
                 objects: Mutex::default(),
                 reads: Mutex::default(),
                 guards: Mutex::default(),
+                throttles: Mutex::default(),
             }),
             registry: Mutex::new(Registry::default()),
         };
@@ -245,7 +247,14 @@ impl Metrics {
         Arc::new(TenantObserver {
             tenant: tenant.to_owned(),
             metrics: Arc::clone(&self.graph),
+            states: Arc::clone(&self.states),
         })
+    }
+
+    /// How often Graph throttled a tenant's calls, and when it did last; none if it never did.
+    #[must_use]
+    pub fn throttles(&self, tenant: &str) -> Option<(u64, DateTime<Utc>)> {
+        lock(&self.states.throttles).get(tenant).copied()
     }
 
     /// All metrics in the OpenMetrics text format.
@@ -308,11 +317,19 @@ impl Collector for StatesCollector {
 struct TenantObserver {
     tenant: String,
     metrics: Arc<GraphMetrics>,
+    states: Arc<States>,
 }
 
 impl GraphObserver for TenantObserver {
     fn call(&self, class: EndpointClass, outcome: Outcome, elapsed: Duration) {
         let tenant = self.tenant.clone();
+        if outcome == Outcome::Throttled {
+            let now = self.states.clock.now();
+            let mut throttles = lock(&self.states.throttles);
+            let (count, last) = throttles.entry(tenant.clone()).or_insert((0, now));
+            *count += 1;
+            *last = now;
+        }
         let call = GraphCall {
             tenant: tenant.clone(),
             endpoint: class.as_str(),

@@ -2,6 +2,7 @@
 
 use std::{
     future::{Future, ready},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -43,19 +44,22 @@ use super::{
     first_list::{Filled, FirstList},
     flush::flush,
     grant::{Grant, ObjectKey},
+    lanes::{Lanes, reconcile_in_turn},
     metrics::Metrics,
     origin::Origins,
-    reconcile::{Reconciler, after_error, reconcile},
+    reconcile::{Reconciler, after_error},
     registry::Registry,
     removals::Removals,
     serve::{Readiness, serve},
+    sign_in::secret_of,
+    tenant_report::keep_reporting,
     tenants::{self, Tenants},
     wakeups::Wakeups,
 };
 use crate::api::group_grant::{GroupAssignment, GroupEligibility};
 
-/// How many objects of a kind are looked at at once. Graph's own limit lies in the tenant's limiter.
-const CONCURRENCY: u16 = 32;
+/// Where Kubernetes projects the token of the operator's service account, unless it is told another place.
+pub const FEDERATED_TOKEN_FILE: &str = "/var/run/secrets/azure/tokens/azure-identity-token";
 
 /// What the operator needs to run.
 pub struct Operator {
@@ -71,6 +75,8 @@ pub struct Operator {
     pub lifted: Vec<Lift>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The token of the operator's own service account, with the audience that Entra expects.
+    pub federated_token_file: PathBuf,
     /// How long a single answer of Graph is waited for.
     pub timeouts: Timeouts,
     /// How far the Graph client tries again by itself before a pass ends with a report.
@@ -107,6 +113,7 @@ impl Operator {
             watch_tenant,
             lifted,
             clock,
+            federated_token_file,
             timeouts,
             retry,
             listener,
@@ -129,6 +136,7 @@ impl Operator {
             watch_tenant,
             lifted,
             clock,
+            federated_token_file,
             timeouts,
             retry,
             metrics,
@@ -176,6 +184,7 @@ struct Parts {
     watch_tenant: Option<String>,
     lifted: Vec<Lift>,
     clock: Arc<dyn Clock>,
+    federated_token_file: PathBuf,
     timeouts: Timeouts,
     retry: RetryLimits,
     metrics: Arc<Metrics>,
@@ -193,6 +202,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         watch_tenant,
         lifted,
         clock,
+        federated_token_file,
         timeouts,
         retry,
         metrics,
@@ -233,6 +243,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         namespace,
         stop: stop.clone(),
         clock,
+        federated_token_file,
         timeouts,
         retry,
         tenants: Tenants::new(tenant_store.clone(), tenants_read.clone()),
@@ -244,10 +255,13 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         metrics,
         removals: Removals::new(vec![eligibilities_read.clone(), assignments_read.clone()]),
         kinds,
+        kinds_read: vec![eligibilities_read.clone(), assignments_read.clone()],
+        lanes: Lanes::new(stop.clone()),
     });
     // Read once, before anything is sent.
     context.origins.cluster().await;
     let timers = tokio::spawn(async move { wakeups.run().await });
+    let reports = tokio::spawn(keep_reporting(Arc::clone(&context)));
     let is_ready = {
         let first_lists = [
             tenants_read,
@@ -298,6 +312,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     }
     context.removals.write(&context).await;
     timers.abort();
+    reports.abort();
     context.events.close().await;
 }
 
@@ -327,14 +342,7 @@ fn tenant_controller(
     let tenants = store.clone();
     let users_of = move |secret: PartialObjectMeta<Secret>| {
         let name = secret.name_any();
-        let uses = move |tenant: &EntraTenant| {
-            tenant
-                .spec
-                .credential
-                .client_secret
-                .as_ref()
-                .is_some_and(|credential| credential.secret_ref.name == name)
-        };
+        let uses = move |tenant: &EntraTenant| secret_of(tenant) == Some(name.as_str());
         tenants
             .state()
             .into_iter()
@@ -407,10 +415,11 @@ fn grant_controller<K: Grant>(
     let triggers = UnboundedReceiverStream::new(context.wakeups.triggers(K::KIND))
         .map(|key: ObjectKey| key.object_ref());
     let run = Controller::for_stream(stream, store)
-        .with_config(Config::default().concurrency(CONCURRENCY))
+        // Each tenant has a bound of its own.
+        .with_config(Config::default().concurrency(0))
         .reconcile_on(triggers)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(reconcile, after_error, Arc::clone(&reconciler));
+        .run(reconcile_in_turn, after_error, Arc::clone(&reconciler));
     Box::pin(async move {
         drain(run).await;
         flush(&reconciler).await;

@@ -1,6 +1,9 @@
-//! What a tenant is signed in to with: its Secret, the addresses of its cloud, and what a refusal means.
+//! What a tenant is signed in to with: its credential, the addresses of its cloud, and what a refusal means.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use chrono::TimeDelta;
 use k8s_openapi::api::core::v1::Secret;
@@ -10,12 +13,17 @@ use url::Url;
 use crate::{
     api::{
         conditions::Reason,
-        tenant::{ClientSecretCredential, Cloud, EntraTenant},
+        tenant::{Cloud, EntraTenant, SecretKeyRef, TenantCredential},
     },
-    graph::{self, Advice, Credential, GraphConfig, GraphError, Limits},
+    graph::{
+        self, Advice, AssertionProvider, Credential, GraphConfig, GraphError, Limits, TokenFile,
+    },
 };
 
-use super::{context::Context, status::Verdict};
+use super::{context::Context, service_account::ServiceAccountTokens, status::Verdict};
+
+/// The metadata service of an Azure machine, on a link-local address that never leaves it.
+const METADATA_SERVICE: &str = "http://169.254.169.254";
 
 /// Why a tenant could not be signed in to.
 pub(super) struct Failure {
@@ -34,12 +42,100 @@ impl Failure {
     }
 }
 
-pub(super) async fn read_secret(
+/// What a tenant is signed in to with, as it is now.
+pub(super) struct Presented {
+    credential: Credential,
+    /// The text of the Secret, where there is one.
+    secret: Option<graph::Secret>,
+}
+
+/// Gathers what the tenant's credential is made of.
+pub(super) async fn gather(tenant: &EntraTenant, context: &Context) -> Result<Presented, Failure> {
+    let TenantCredential {
+        workload_identity,
+        managed_identity,
+        client_secret,
+        client_certificate,
+    } = &tenant.spec.credential;
+    if let Some(named) = workload_identity {
+        let provider: Arc<dyn AssertionProvider> = match &named.service_account_ref {
+            Some(account) => Arc::new(ServiceAccountTokens {
+                client: context.client.clone(),
+                namespace: context.namespace.clone(),
+                name: account.name.clone(),
+            }),
+            None => Arc::new(TokenFile(context.federated_token_file.clone())),
+        };
+        return Ok(Presented {
+            credential: Credential::Assertion {
+                client_id: named.client_id.to_string(),
+                provider,
+            },
+            secret: None,
+        });
+    }
+    if let Some(named) = managed_identity {
+        let overrides = tenant.spec.endpoints.as_ref();
+        let endpoint = match overrides.and_then(|endpoints| endpoints.managed_identity.as_deref()) {
+            Some(text) => parse_endpoint("managedIdentity", text)?,
+            None => Url::parse(METADATA_SERVICE)
+                .map_err(|error| Failure::lasting(Reason::InvalidSpec, error.to_string()))?,
+        };
+        return Ok(Presented {
+            credential: Credential::ManagedIdentity {
+                client_id: named.client_id.as_ref().map(ToString::to_string),
+                endpoint,
+            },
+            secret: None,
+        });
+    }
+    if let Some(named) = client_secret {
+        let secret = read_secret(&context.client, &context.namespace, &named.secret_ref).await?;
+        return Ok(Presented {
+            credential: Credential::ClientSecret {
+                client_id: named.client_id.to_string(),
+                secret: secret.clone(),
+            },
+            secret: Some(secret),
+        });
+    }
+    if let Some(named) = client_certificate {
+        let pem = read_secret(&context.client, &context.namespace, &named.secret_ref).await?;
+        return Ok(Presented {
+            credential: Credential::ClientCertificate {
+                client_id: named.client_id.to_string(),
+                pem: pem.clone(),
+            },
+            secret: Some(pem),
+        });
+    }
+    Err(Failure::lasting(
+        Reason::InvalidSpec,
+        "spec.credential must set one of `workloadIdentity`, `managedIdentity`, `clientSecret` and `clientCertificate`",
+    ))
+}
+
+/// The name of the Secret that a tenant's credential is kept in.
+pub(super) fn secret_of(tenant: &EntraTenant) -> Option<&str> {
+    let credential = &tenant.spec.credential;
+    let secret = credential
+        .client_secret
+        .as_ref()
+        .map(|named| &named.secret_ref);
+    let certificate = credential
+        .client_certificate
+        .as_ref()
+        .map(|named| &named.secret_ref);
+    secret
+        .or(certificate)
+        .map(|reference| reference.name.as_str())
+}
+
+async fn read_secret(
     client: &Client,
     namespace: &str,
-    credential: &ClientSecretCredential,
+    reference: &SecretKeyRef,
 ) -> Result<graph::Secret, Failure> {
-    let reference = &credential.secret_ref;
     let missing = |what: String| Failure::lasting(Reason::CredentialUnavailable, what);
     let found = Api::<Secret>::namespaced(client.clone(), namespace)
         .get_opt(&reference.name)
@@ -78,16 +174,11 @@ pub(super) async fn read_secret(
 
 pub(super) fn config(
     tenant: &EntraTenant,
-    credential: &ClientSecretCredential,
-    secret: graph::Secret,
+    presented: Presented,
     context: &Context,
 ) -> Result<GraphConfig, Failure> {
     let (graph_root, authority) = endpoints(tenant)?;
-    let credential = Credential::ClientSecret {
-        client_id: credential.client_id.to_string(),
-        secret,
-    };
-    let mut config = GraphConfig::new(tenant.spec.tenant_id.to_string(), credential)
+    let mut config = GraphConfig::new(tenant.spec.tenant_id.to_string(), presented.credential)
         .map_err(|error| Failure::lasting(Reason::InvalidSpec, error.to_string()))?;
     config.graph_root = graph_root;
     config.authority = authority;
@@ -122,36 +213,37 @@ fn endpoints(tenant: &EntraTenant) -> Result<(Url, Url), Failure> {
         ),
     };
     let overrides = tenant.spec.endpoints.clone().unwrap_or_default();
-    let parse = |field: &str, text: &str| {
-        let url = Url::parse(text).map_err(|error| {
-            Failure::lasting(
-                Reason::InvalidSpec,
-                format!("spec.endpoints.{field}: {error}"),
-            )
-        })?;
-        // The schema says so too; the token must not cross a network in the clear even if the schema was weakened.
-        let loopback = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-        if url.scheme() == "https" || (url.scheme() == "http" && loopback) {
-            return Ok(url);
-        }
-        let message =
-            format!("spec.endpoints.{field} must be https, or http with a loopback address");
-        Err(Failure::lasting(Reason::InvalidSpec, message))
-    };
     Ok((
-        parse("graph", overrides.graph.as_deref().unwrap_or(graph))?,
-        parse(
+        parse_endpoint("graph", overrides.graph.as_deref().unwrap_or(graph))?,
+        parse_endpoint(
             "authority",
             overrides.authority.as_deref().unwrap_or(authority),
         )?,
     ))
 }
 
+fn parse_endpoint(field: &str, text: &str) -> Result<Url, Failure> {
+    let url = Url::parse(text).map_err(|error| {
+        Failure::lasting(
+            Reason::InvalidSpec,
+            format!("spec.endpoints.{field}: {error}"),
+        )
+    })?;
+    // The schema says so too; the token must not cross a network in the clear even if the schema was weakened.
+    let loopback = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    if url.scheme() == "https" || (url.scheme() == "http" && loopback) {
+        return Ok(url);
+    }
+    let message = format!("spec.endpoints.{field} must be https, or http with a loopback address");
+    Err(Failure::lasting(Reason::InvalidSpec, message))
+}
+
 /// Changes when anything that a connection is made of changes.
-pub(super) fn fingerprint(tenant: &EntraTenant, secret: &graph::Secret) -> u64 {
+pub(super) fn fingerprint(tenant: &EntraTenant, presented: &Presented) -> u64 {
     let mut hasher = DefaultHasher::new();
     format!("{:?}", tenant.spec).hash(&mut hasher);
-    secret.reveal().hash(&mut hasher);
+    let secret = presented.secret.as_ref().map(graph::Secret::reveal);
+    secret.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -179,5 +271,71 @@ pub(super) fn sign_in_failure(error: &GraphError) -> Failure {
     Failure {
         verdict: Verdict::no(reason, error.to_string()),
         passing,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn tenant(cloud: &str, endpoints: &serde_json::Value) -> EntraTenant {
+        serde_json::from_value(json!({
+            "apiVersion": "entrapim.dev/v1alpha1", "kind": "EntraTenant", "metadata": {"name": "t"},
+            "spec": {
+                "tenantId": "9f0c2c1e-0000-4000-8000-000000000001",
+                "cloud": cloud,
+                "credential": {"managedIdentity": {}},
+                "endpoints": endpoints,
+            },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn each_cloud_has_its_own_graph_and_authority() {
+        for (cloud, graph, authority) in [
+            (
+                "Public",
+                "https://graph.microsoft.com/",
+                "https://login.microsoftonline.com/",
+            ),
+            (
+                "USGovernment",
+                "https://graph.microsoft.us/",
+                "https://login.microsoftonline.us/",
+            ),
+            (
+                "USGovernmentDoD",
+                "https://dod-graph.microsoft.us/",
+                "https://login.microsoftonline.us/",
+            ),
+            (
+                "China",
+                "https://microsoftgraph.chinacloudapi.cn/",
+                "https://login.chinacloudapi.cn/",
+            ),
+        ] {
+            let (found_graph, found_authority) =
+                endpoints(&tenant(cloud, &json!({}))).ok().unwrap();
+            assert_eq!(found_graph.as_str(), graph, "{cloud}");
+            assert_eq!(found_authority.as_str(), authority, "{cloud}");
+        }
+    }
+
+    #[test]
+    fn an_address_in_the_clear_is_for_this_machine_only() {
+        let refused = |endpoints_: &serde_json::Value| {
+            endpoints(&tenant("Public", endpoints_))
+                .err()
+                .map(|failure| failure.verdict.message)
+        };
+        assert_eq!(refused(&json!({"graph": "http://127.0.0.1:8080"})), None);
+        assert_eq!(
+            refused(&json!({"authority": "http://login.example.com"})).as_deref(),
+            Some("spec.endpoints.authority must be https, or http with a loopback address")
+        );
     }
 }

@@ -273,6 +273,19 @@ impl Snapshots {
         *lock(&self.last_write)
     }
 
+    /// The time since which each of these targets has been read completely; none while one of them has not, or there is none.
+    #[must_use]
+    pub fn complete_since(&self, targets: &HashSet<Target>) -> Option<DateTime<Utc>> {
+        let entries = lock(&self.entries);
+        let read_at = |target| {
+            // A read under way will be seen at the next look.
+            let view = entries.get(target)?.view.try_lock().ok()?;
+            view.as_ref().map(|view| view.read_at)
+        };
+        let times: Option<Vec<_>> = targets.iter().map(read_at).collect();
+        times?.into_iter().min()
+    }
+
     /// Forgets targets that nobody declares any more.
     pub fn retain(&self, declared: &HashSet<Target>) {
         lock(&self.entries).retain(|target, _| declared.contains(target));

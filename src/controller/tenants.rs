@@ -11,20 +11,19 @@ use std::{
 
 use chrono::TimeDelta;
 use kube::{
-    Api, ResourceExt,
-    api::{Patch, PatchParams},
+    ResourceExt,
     runtime::{controller::Action, reflector::Store},
 };
-use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
 use crate::{
     api::{
+        RECONCILE_ANNOTATION,
         conditions::{ConditionType, Reason},
         guid::Guid,
-        tenant::{EntraTenant, EntraTenantStatus},
+        tenant::EntraTenant,
     },
     graph::{GraphClient, Priority, TokenIdentity},
 };
@@ -37,9 +36,9 @@ use super::{
     first_list::FirstList,
     grant::NaturalKey,
     resync::spawn_resync,
-    sign_in::{Failure, config, fingerprint, parse_period, read_secret, sign_in_failure},
+    sign_in::{Failure, config, fingerprint, gather, parse_period, sign_in_failure},
     snapshots::Snapshots,
-    status::{Verdict, set_condition},
+    tenant_report::{report, signed_in},
     wakeups::lock,
 };
 
@@ -83,6 +82,8 @@ pub enum Connection {
 pub struct Tenants {
     connections: Mutex<HashMap<String, Connection>>,
     verdicts: watch::Sender<()>,
+    /// The requests for a look now that have been seen.
+    nudges: Mutex<HashMap<String, Option<String>>>,
     store: Store<EntraTenant>,
     first_list: FirstList,
 }
@@ -92,6 +93,8 @@ const FIRST_VERDICT: Duration = Duration::from_secs(30);
 /// The kind's name.
 pub const KIND: &str = "EntraTenant";
 const RETRY: Duration = Duration::from_secs(20);
+/// How often a new token is fetched while permissions are missing: an old one does not show what was granted since.
+const LOOK_FOR_CONSENT: Duration = Duration::from_mins(2);
 
 impl Tenants {
     /// No verdicts yet.
@@ -100,6 +103,7 @@ impl Tenants {
         Self {
             connections: Mutex::default(),
             verdicts: watch::Sender::new(()),
+            nudges: Mutex::default(),
             store,
             first_list,
         }
@@ -157,7 +161,24 @@ impl Tenants {
     /// Forgets a tenant whose EntraTenant was deleted.
     pub fn forget(&self, name: &str) {
         lock(&self.connections).remove(name);
+        lock(&self.nudges).remove(name);
         self.verdicts.send_replace(());
+    }
+
+    /// Whether a reconcile is to sign in anew: a person asked for it by annotation, or permissions were missing last time.
+    fn is_asked_anew(&self, tenant: &EntraTenant) -> bool {
+        let nudge = tenant.annotations().get(RECONCILE_ANNOTATION).cloned();
+        let earlier = lock(&self.nudges).insert(tenant.name_any(), nudge.clone());
+        let nudged = earlier.is_some_and(|earlier| earlier != nudge);
+        let status = self
+            .object(&tenant.name_any())
+            .and_then(|tenant| tenant.status.clone());
+        let lacking = status
+            .and_then(|status| status.permissions)
+            .is_some_and(|permissions| {
+                !permissions.missing.is_empty() || permissions.granted.is_empty()
+            });
+        nudged || lacking
     }
 
     fn current(&self, name: &str) -> Option<Connection> {
@@ -180,15 +201,9 @@ pub async fn reconcile(
 ) -> Result<Action, kube::Error> {
     let name = tenant.name_any();
     context.removals.heed(&tenant, &context).await?;
-    let (verdict, identity, again) = match connect(&tenant, &context).await {
+    let renew = context.tenants.is_asked_anew(&tenant);
+    let (verdict, signed_in, again) = match connect(&tenant, &context, renew).await {
         Ok((connection, identity)) => {
-            let verdict = Verdict::yes(
-                Reason::Connected,
-                format!(
-                    "signed in as application {} to tenant {}",
-                    identity.app_id, identity.tenant_id
-                ),
-            );
             let fresh = !matches!(
                 context.tenants.current(&name),
                 Some(Connection::Ready(earlier)) if Arc::ptr_eq(&earlier, &connection)
@@ -198,10 +213,23 @@ pub async fn reconcile(
                 context
                     .tenants
                     .publish(&name, Connection::Ready(connection));
+            }
+            // What may be missing is judged by what is declared, once that is known.
+            let Some(census) = context.census(&name).await else {
+                return Ok(Action::await_change());
+            };
+            let verdict = signed_in(&identity, &census);
+            let was = verdict_of(&tenant).is_some_and(|reason| reason == verdict.reason.as_str());
+            if fresh || !was {
                 context.trigger_grants_of(&name);
             }
+            let again = match verdict.status {
+                Some(true) => Action::await_change(),
+                // Consent is given elsewhere, and only a new token shows it.
+                _ => Action::requeue(LOOK_FOR_CONSENT),
+            };
             let verdict = context.removals.verdict(&tenant, verdict);
-            (verdict, Some(identity), Action::await_change())
+            (verdict, Some((identity, census)), again)
         }
         Err(failure) => {
             warn!(tenant = name, reason = %failure.verdict.reason, "{}", failure.verdict.message);
@@ -216,23 +244,27 @@ pub async fn reconcile(
             (failure.verdict, None, Action::requeue(RETRY))
         }
     };
-    report(&tenant, &context, verdict, identity).await?;
+    report(&tenant, &context, &verdict, signed_in).await?;
     Ok(again)
+}
+
+/// The reason of a tenant's `Ready`, as last seen.
+fn verdict_of(tenant: &EntraTenant) -> Option<&str> {
+    let conditions = &tenant.status.as_ref()?.conditions;
+    conditions
+        .iter()
+        .find(|condition| condition.type_ == ConditionType::Ready.as_str())
+        .map(|condition| condition.reason.as_str())
 }
 
 async fn connect(
     tenant: &EntraTenant,
     context: &Arc<Context>,
+    renew: bool,
 ) -> Result<(Arc<Tenant>, TokenIdentity), Failure> {
     let name = tenant.name_any();
-    let Some(credential) = &tenant.spec.credential.client_secret else {
-        return Err(Failure::lasting(
-            Reason::InvalidSpec,
-            "spec.credential must set `clientSecret`",
-        ));
-    };
-    let secret = read_secret(&context.client, &context.namespace, credential).await?;
-    let fingerprint = fingerprint(tenant, &secret);
+    let presented = gather(tenant, context).await?;
+    let fingerprint = fingerprint(tenant, &presented);
     let earlier = match context.tenants.current(&name) {
         Some(Connection::Ready(earlier)) => Some(earlier),
         _ => None,
@@ -241,15 +273,20 @@ async fn connect(
         .as_ref()
         .filter(|earlier| earlier.fingerprint == fingerprint)
     {
-        let identity = same
-            .client
-            .identity()
-            .await
-            .map_err(|error| sign_in_failure(&error))?;
+        let identity = if renew {
+            same.client.renewed_identity().await
+        } else {
+            same.client.identity().await
+        };
+        let identity = identity.map_err(|error| sign_in_failure(&error))?;
         return Ok((Arc::clone(same), identity));
     }
-    let config = config(tenant, credential, secret, context)?;
-    let client = GraphClient::new(config).map_err(|error| sign_in_failure(&error))?;
+    let config = config(tenant, presented, context)?;
+    let client = match &earlier {
+        Some(earlier) => earlier.client.replaced_by(config),
+        None => GraphClient::new(config),
+    };
+    let client = client.map_err(|error| sign_in_failure(&error))?;
     let identity = client
         .identity()
         .await
@@ -326,53 +363,4 @@ fn new_snapshots(tenant: &Guid, context: &Arc<Context>) -> Arc<Snapshots> {
         },
     );
     Arc::new(Snapshots::new(Arc::clone(&context.clock), on_change))
-}
-
-async fn report(
-    tenant: &EntraTenant,
-    context: &Context,
-    verdict: Verdict,
-    identity: Option<TokenIdentity>,
-) -> Result<(), kube::Error> {
-    let earlier = tenant.status.clone().unwrap_or_default();
-    let generation = tenant.metadata.generation.unwrap_or_default();
-    let mut status = EntraTenantStatus {
-        observed_generation: Some(generation),
-        ..earlier.clone()
-    };
-    if let Some(identity) = identity {
-        status.service_principal_id = Some(Guid::new(identity.object_id));
-    }
-    set_condition(
-        &mut status.conditions,
-        ConditionType::Ready,
-        Some(&verdict),
-        generation,
-        context.clock.now(),
-    );
-    if status == earlier {
-        return Ok(());
-    }
-    // What else is in the status is written by others.
-    let patch = json!({"status": {
-        "observedGeneration": status.observed_generation,
-        "conditions": status.conditions,
-        "servicePrincipalId": status.service_principal_id,
-    }});
-    Api::<EntraTenant>::all(context.client.clone())
-        .patch_status(
-            &tenant.name_any(),
-            &PatchParams::default(),
-            &Patch::Merge(patch),
-        )
-        .await?;
-    // How many revocations wait changes from moment to moment.
-    let known = earlier.conditions.iter().any(|ready| {
-        ready.type_ == ConditionType::Ready.as_str()
-            && ready.reason == Reason::RemovalGuardTripped.as_str()
-    });
-    if !(known && verdict.reason == Reason::RemovalGuardTripped) {
-        context.events.publish_verdict(tenant, &verdict);
-    }
-    Ok(())
 }

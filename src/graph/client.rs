@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     auth::{TokenIdentity, TokenSource},
     batch::{Coalescer, Reply},
-    config::{GraphConfig, Priority, RetryLimits},
+    config::{GraphConfig, Limits, Priority, RetryLimits},
     error::{GraphError, Intent},
     http::{self, Answer, Call},
     limiter::{Closed, Limiter, Slot},
@@ -39,6 +39,7 @@ pub(super) struct Core {
     http: reqwest::Client,
     pub(super) tokens: TokenSource,
     pub(super) limiter: Arc<Limiter>,
+    limits: Limits,
     pub(super) batch: Coalescer,
     retry: RetryLimits,
     pub(super) observer: Arc<dyn GraphObserver>,
@@ -58,14 +59,33 @@ impl GraphClient {
     /// # Errors
     /// [`GraphError::Invalid`] for settings that cannot work.
     pub fn new(config: GraphConfig) -> Result<Self, GraphError> {
+        Self::build(config, None)
+    }
+
+    /// A client with other settings, usually another credential, in the place of this one. What Graph asked for in the way of
+    /// pauses, and what is left of the limits, is carried over: a new secret is no reason to press a tenant that throttles.
+    ///
+    /// # Errors
+    /// [`GraphError::Invalid`] for settings that cannot work.
+    pub fn replaced_by(&self, config: GraphConfig) -> Result<Self, GraphError> {
+        let kept = (config.limits == self.core.limits && config.retry == self.core.retry)
+            .then(|| Arc::clone(&self.core.limiter));
+        Self::build(config, kept)
+    }
+
+    fn build(config: GraphConfig, kept: Option<Arc<Limiter>>) -> Result<Self, GraphError> {
         let http = http::client(&config)?;
         let tokens = TokenSource::new(&config, http.clone())?;
-        let limiter = Limiter::new(
-            config.limits,
-            config.retry.max_elapsed,
-            Arc::clone(&config.metrics),
-        )
-        .ok_or_else(|| invalid("the limits must allow at least one call"))?;
+        let fresh = || {
+            Limiter::new(
+                config.limits,
+                config.retry.max_elapsed,
+                Arc::clone(&config.metrics),
+            )
+        };
+        let limiter = kept
+            .or_else(fresh)
+            .ok_or_else(|| invalid("the limits must allow at least one call"))?;
         if config.retry.max_attempts == 0 {
             return Err(invalid("the retry limits must allow at least one try"));
         }
@@ -82,6 +102,7 @@ impl GraphClient {
                 http,
                 tokens,
                 limiter,
+                limits: config.limits,
                 batch: Coalescer::default(),
                 retry: config.retry,
                 observer: config.metrics,
@@ -121,6 +142,22 @@ impl GraphClient {
                 },
             }
         }
+    }
+
+    /// As whom the client is signed in now, if it is; nobody is asked, and nobody is waited for.
+    #[must_use]
+    pub fn known_identity(&self) -> Option<TokenIdentity> {
+        self.core.tokens.known_identity()
+    }
+
+    /// Signs in anew, whatever is left of the present token: permissions that were granted since it was issued come with a new
+    /// one only.
+    ///
+    /// # Errors
+    /// [`GraphError::SignIn`].
+    pub async fn renewed_identity(&self) -> Result<TokenIdentity, GraphError> {
+        self.core.tokens.forget().await;
+        self.identity().await
     }
 
     /// Address below `/v1.0/`; segments are escaped, the query has to be already.
@@ -262,7 +299,7 @@ impl Core {
             batchable = false;
             let error = match answer.and_then(&read) {
                 Ok(value) => return Ok(value),
-                Err(error) => error,
+                Err(error) => error.naming_permission(call.class),
             };
             // A 401 comes before anything is done, so that even a write may go out again with a new token.
             if error.is_unauthorized() && !signed_in_again {

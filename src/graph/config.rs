@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use url::Url;
 
-use super::observer::{GraphObserver, NoObserver};
+use super::{
+    auth::AssertionProvider,
+    observer::{GraphObserver, NoObserver},
+};
 
 /// Everything that tells one tenant's client from another's.
 ///
@@ -69,7 +72,7 @@ impl fmt::Debug for GraphConfig {
     }
 }
 
-/// A way to sign in. More will follow (workload identity, managed identity).
+/// A way to sign in.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Credential {
@@ -79,6 +82,27 @@ pub enum Credential {
         client_id: String,
         /// The secret's value (not its id).
         secret: Secret,
+    },
+    /// An application and its certificate.
+    ClientCertificate {
+        /// Application (client) id.
+        client_id: String,
+        /// The certificate and its RSA private key in PEM.
+        pem: Secret,
+    },
+    /// An application that trusts somebody else's tokens (workload identity federation).
+    Assertion {
+        /// Application (client) id.
+        client_id: String,
+        /// Hands out such a token, afresh for each sign-in.
+        provider: Arc<dyn AssertionProvider>,
+    },
+    /// The identity of the machine that the client runs on.
+    ManagedIdentity {
+        /// Client id of a user-assigned identity; none means the machine's own.
+        client_id: Option<String>,
+        /// Root of the machine's metadata service.
+        endpoint: Url,
     },
 }
 

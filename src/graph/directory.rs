@@ -64,6 +64,23 @@ impl GraphClient {
         self.get_optional(EndpointClass::Groups, url).await
     }
 
+    /// A service principal by object id.
+    ///
+    /// # Errors
+    /// Any [`GraphError`].
+    pub async fn service_principal(&self, id: &str) -> Result<Option<DirectoryObject>, GraphError> {
+        if cannot_be_a_key(id) {
+            return Ok(None);
+        }
+        let url = self.url(
+            &["servicePrincipals", id],
+            Some(&select(SERVICE_PRINCIPAL_FIELDS)),
+        );
+        let kind = ObjectKind::ServicePrincipal;
+        self.object(EndpointClass::ServicePrincipals, url, kind)
+            .await
+    }
+
     /// A service principal by the id of its application, which is not the object id that grants need.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! - [`GraphClient`] (`client.rs`) is the way in; `schedules.rs` and `directory.rs` hold its calls.
 //! - `wire/` has the shapes of bodies, `status.rs` the meaning of request statuses.
 //! - `error/` says what went wrong and what to do about it ([`GraphError::advice`]).
-//! - `auth.rs` signs in, `limiter.rs` decides when a call may go out, `retry.rs` whether it goes out again,
+//! - `auth/` signs in, `limiter.rs` decides when a call may go out, `retry.rs` whether it goes out again,
 //!   `batch.rs` gathers reads into `$batch`, `http.rs` does a single exchange.
 //!
 //! Two rules hold throughout. A read is whole or an error, never partial. A write is sent once: it is repeated only when
@@ -26,7 +26,7 @@ mod status;
 mod tests;
 mod wire;
 
-pub use auth::TokenIdentity;
+pub use auth::{AssertionError, AssertionProvider, TokenFile, TokenIdentity};
 pub use client::GraphClient;
 pub use config::{Credential, GraphConfig, Limits, Priority, RetryLimits, Secret, Timeouts};
 pub use error::{Advice, GraphError, NoAnswer, Refusal, SignInError};

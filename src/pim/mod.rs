@@ -15,6 +15,7 @@ pub mod echo;
 pub mod guard;
 pub mod history;
 pub mod observed;
+pub mod permissions;
 pub mod plan;
 pub mod provenance;
 pub mod removal;

@@ -6,8 +6,15 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use pim_harness::{Operator, bed::client};
-use pim_operator::api::group_grant::{GroupAssignment, GroupEligibility};
+use kube::Api;
+use pim_harness::{
+    Bed, Operator,
+    bed::{assert_same, client},
+};
+use pim_operator::api::{
+    group_grant::{GroupAssignment, GroupEligibility},
+    tenant::{EntraTenant, EntraTenantStatus},
+};
 use pim_simulator::{FaultKind, Kind};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -43,6 +50,15 @@ async fn a_shutdown_finishes_the_request_in_hand_and_the_next_start_repeats_noth
     operator.stop().await;
 }
 
+async fn tenant_status(bed: &Bed) -> EntraTenantStatus {
+    let api: Api<EntraTenant> = Api::all(bed.client.clone());
+    api.get(&bed.tenant)
+        .await
+        .unwrap()
+        .status
+        .unwrap_or_default()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_costs_no_write_anywhere() {
     let bed = bed("restart", |_| {}).await;
@@ -67,7 +83,17 @@ async fn a_restart_costs_no_write_anywhere() {
         .await;
     bed.until_reason::<GroupEligibility>("nobody", "PrincipalNotFound")
         .await;
+    bed.eventually("the tenant's report has settled", || async {
+        let status = tenant_status(&bed).await;
+        let counted: u32 = status.objects.iter().map(|seen| seen.count).sum();
+        counted == 4
+            && status
+                .permissions
+                .is_some_and(|all| !all.needless.is_empty())
+    })
+    .await;
     operator.stop().await;
+    let reported = tenant_status(&bed).await;
     let told = events(&bed, "alice").await.len() + events(&bed, "bob").await.len();
     let mark = bed.simulator.traffic().mark();
     let agent = "faults-restart-test";
@@ -81,6 +107,7 @@ async fn a_restart_costs_no_write_anywhere() {
             == 2
     })
     .await;
+    assert_same(&tenant_status(&bed).await, &reported, "the tenant's status");
     // Its own grant shows that the operator has gone through the others, which were there before it.
     eligible("dave").user("dave@contoso.com").apply(&bed).await;
     bed.until_reason::<GroupEligibility>("dave", "Provisioned")
@@ -93,7 +120,7 @@ async fn a_restart_costs_no_write_anywhere() {
         .unwrap()
         .into_iter()
         .filter(|event| event.user_agent == agent && event.resource != "events")
-        .filter(|event| event.name != "dave")
+        .filter(|event| event.name != "dave" && event.resource != "entratenants")
         .collect();
     assert_eq!(others, []);
     let published = events(&bed, "alice").await.len() + events(&bed, "bob").await.len();

@@ -151,6 +151,22 @@ fn settings(
                 }
             })
         }
+        Operation::SetCertificates {
+            client_id,
+            certificates,
+        } => application(world, &client_id, |application| {
+            application.certificates = certificates;
+        }),
+        Operation::SetFederatedCredentials {
+            client_id,
+            federated_credentials,
+        } => application(world, &client_id, |application| {
+            application.federated_credentials = federated_credentials;
+        }),
+        Operation::PublishKeys(seed) => {
+            world.publish_keys(seed);
+            Ok(world.tenant.id)
+        }
         operation => grant(world, operation, now),
     }
 }

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::behaviour::Behaviour;
 use crate::engine::PolicyPatch;
-use crate::estate::{ApplicationSeed, GroupSeed, ServicePrincipalSeed, UserSeed};
+use crate::estate::{
+    ApplicationSeed, CertificateSeed, FederatedCredentialSeed, GroupSeed, IssuerSeed,
+    ServicePrincipalSeed, UserSeed,
+};
 use crate::types::{Access, Kind, Window};
 
 /// One deed. In JSON: an object with the name of the deed under `do`.
@@ -97,6 +100,22 @@ pub enum Operation {
         #[serde(default)]
         at: Option<DateTime<Utc>>,
     },
+    /// Replaces the certificates of an application.
+    SetCertificates {
+        /// Client id.
+        client_id: String,
+        /// New certificates.
+        certificates: Vec<CertificateSeed>,
+    },
+    /// Replaces the federated identity credentials of an application.
+    SetFederatedCredentials {
+        /// Client id.
+        client_id: String,
+        /// New credentials.
+        federated_credentials: Vec<FederatedCredentialSeed>,
+    },
+    /// Replaces the keys that an issuer of service account tokens publishes.
+    PublishKeys(IssuerSeed),
     /// Changes the PIM policy of a group's membership or ownership.
     SetPolicy {
         /// Group.

@@ -29,7 +29,7 @@ pub(crate) fn serve(
     rest: &[&str],
 ) -> Result<Answer, GraphError> {
     if let ("POST", [id, action]) = (call.method.as_str(), rest) {
-        permissions::directory(call, Read::MemberGroups)?;
+        permissions::directory(call, Read::MemberGroups(class))?;
         let entry = resolve(world, class, id)?;
         return member_groups(world, call, entry, action);
     }
@@ -76,7 +76,7 @@ pub(crate) fn serve(
             )
         }
         (_, [id, "transitiveMemberOf", cast @ ..]) => {
-            permissions::directory(call, Read::MemberGroups)?;
+            permissions::directory(call, Read::MemberGroups(class))?;
             let id = resolve(world, class, id)?.id;
             members(world, call, &world.groups_around(id, call.now), cast, false)
         }
@@ -104,8 +104,9 @@ pub(crate) fn objects(world: &World, call: &Call, rest: &[&str]) -> Result<Answe
     match (call.method.as_str(), rest) {
         ("POST", ["getByIds" | "microsoft.graph.getByIds"]) => get_by_ids(world, call),
         ("POST", [id, action]) => {
-            permissions::directory(call, Read::MemberGroups)?;
-            member_groups(world, call, any(world, id)?, action)
+            let entry = any(world, id)?;
+            permissions::directory(call, Read::MemberGroups(entry.object.class()))?;
+            member_groups(world, call, entry, action)
         }
         ("GET", [id]) => {
             permissions::directory(call, Read::AnyObject)?;

@@ -7,6 +7,8 @@ mod generate;
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -29,6 +31,8 @@ pub struct Estate {
     pub service_principals: Vec<ServicePrincipalSeed>,
     /// Applications that can get tokens.
     pub applications: Vec<ApplicationSeed>,
+    /// Issuers of service account tokens and their public keys.
+    pub issuers: Vec<IssuerSeed>,
     /// Grants that PIM already knows.
     pub schedules: Vec<ScheduleSeed>,
     /// Adds that many groups and people.
@@ -152,9 +156,52 @@ pub struct ApplicationSeed {
     /// Federated identity credentials (workload identity).
     #[serde(default)]
     pub federated_credentials: Vec<FederatedCredentialSeed>,
-    /// Whether an assertion that the application signed itself (a certificate) is accepted.
+    /// Certificates with which the application may sign assertions.
     #[serde(default)]
-    pub certificate: bool,
+    pub certificates: Vec<CertificateSeed>,
+    /// Set where it is no registered application but an identity of the tenant's machine.
+    #[serde(default)]
+    pub managed_identity: Option<ManagedIdentity>,
+}
+
+/// A certificate of an application.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CertificateSeed {
+    /// The certificate in PEM; what else is in the text is not looked at.
+    pub pem: String,
+    /// When it ends (real time); none: never.
+    #[serde(default)]
+    pub expires: Option<DateTime<Utc>>,
+}
+
+impl CertificateSeed {
+    /// SHA-256 of the certificate, as assertions name it (`x5t#S256`).
+    pub(crate) fn thumbprint(&self) -> Option<String> {
+        let der = crate::token::jwt::certificate(&self.pem)?;
+        let digest = ring::digest::digest(&ring::digest::SHA256, &der);
+        Some(URL_SAFE_NO_PAD.encode(digest))
+    }
+}
+
+/// How a managed identity belongs to the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ManagedIdentity {
+    /// The machine's own.
+    SystemAssigned,
+    /// One that was assigned to it.
+    UserAssigned,
+}
+
+/// The keys that an issuer of service account tokens publishes.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IssuerSeed {
+    /// The issuer, as tokens name it.
+    pub issuer: String,
+    /// JSON Web Keys.
+    pub keys: Vec<serde_json::Value>,
 }
 
 /// A client secret.

@@ -137,7 +137,11 @@ fn grant(
     })?;
     match (form.get("client_secret"), form.get("client_assertion")) {
         (Some(secret), _) => check_secret(application, secret, now)?,
-        (None, Some(assertion)) => assertion::check(application, assertion)?,
+        (None, Some(assertion)) => {
+            // The tenant is named as the client names it: by its id or by a domain.
+            let endpoint = format!("{base}/{tenant}/oauth2/v2.0/token");
+            assertion::check(world, application, assertion, &endpoint)?;
+        }
         (None, None) => {
             return Err(Refusal::invalid_client(
                 7_000_218,
@@ -146,22 +150,9 @@ fn grant(
             ));
         }
     }
-    let oid = application.service_principal_id.unwrap_or_default();
-    let subject = Subject {
-        who: Actor::App(oid),
-        oid,
-        app_id: application.client_id,
-        permissions: application.app_roles.clone(),
-        upn: None,
-    };
-    let lifetime = world.behaviour.token_lifetime;
-    let issue = Issue {
-        tenant: world.tenant.id,
-        issuer: format!("{base}/{}/v2.0", world.tenant.id),
-        audience: scope.trim_end_matches("/.default"),
-        now,
-        lifetime,
-    };
+    let issue = issue(world, base, scope.trim_end_matches("/.default"), now);
+    let lifetime = issue.lifetime;
+    let subject = subject(application);
     let token = tokens.issue(subject, &issue).map_err(|error| {
         Refusal::new(
             500,
@@ -179,6 +170,34 @@ fn grant(
     Ok(Answer::json(200, &body)
         .plain_json()
         .header("Cache-Control", "no-store, no-cache"))
+}
+
+/// Whom an application's token stands for.
+pub(super) fn subject(application: &ApplicationSeed) -> Subject {
+    let oid = application.service_principal_id.unwrap_or_default();
+    Subject {
+        who: Actor::App(oid),
+        oid,
+        app_id: application.client_id,
+        permissions: application.app_roles.clone(),
+        upn: None,
+    }
+}
+
+/// Where and when a token for a resource is issued.
+pub(super) fn issue<'a>(
+    world: &World,
+    base: &str,
+    audience: &'a str,
+    now: DateTime<Utc>,
+) -> Issue<'a> {
+    Issue {
+        tenant: world.tenant.id,
+        issuer: format!("{base}/{}/v2.0", world.tenant.id),
+        audience,
+        now,
+        lifetime: world.behaviour.token_lifetime,
+    }
 }
 
 fn application<'w>(world: &'w World, client_id: &str) -> Option<&'w ApplicationSeed> {

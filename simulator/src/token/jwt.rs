@@ -1,9 +1,13 @@
-//! Signing tokens with ES256.
+//! Signing tokens with ES256, and verifying those of others.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
+    RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::{Value, json};
 
 /// Why a key could not be made or used.
@@ -65,8 +69,98 @@ impl SigningKey {
     }
 }
 
-/// The claims of a foreign token, without looking at its signature.
-pub(super) fn claims(token: &str) -> Option<Value> {
-    let payload = token.split('.').nth(1)?;
-    serde_json::from_slice(&BASE64.decode(payload).ok()?).ok()
+/// A foreign token, taken apart.
+pub(super) struct Jwt {
+    header: Value,
+    claims: Value,
+    message: String,
+    signature: Vec<u8>,
+}
+
+impl Jwt {
+    pub fn read(token: &str) -> Option<Self> {
+        let (message, signature) = token.rsplit_once('.')?;
+        let (header, claims) = message.split_once('.')?;
+        let part = |text: &str| serde_json::from_slice(&BASE64.decode(text).ok()?).ok();
+        Some(Self {
+            header: part(header)?,
+            claims: part(claims)?,
+            message: message.to_owned(),
+            signature: BASE64.decode(signature).ok()?,
+        })
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.header.get(name)?.as_str()
+    }
+
+    pub fn claim(&self, name: &str) -> Option<&Value> {
+        self.claims.get(name)
+    }
+
+    pub fn text(&self, name: &str) -> &str {
+        self.claim(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub fn time(&self, name: &str) -> Option<i64> {
+        self.claim(name)?.as_i64()
+    }
+
+    pub fn has_audience(&self, wanted: &str) -> bool {
+        match self.claim("aud") {
+            Some(Value::Array(all)) => all.iter().any(|one| one == wanted),
+            Some(one) => one == wanted,
+            None => false,
+        }
+    }
+
+    /// Whether the key of a certificate (PEM) made the signature.
+    pub fn signed_by_certificate(&self, pem: &str) -> bool {
+        let Some(der) = certificate(pem) else {
+            return false;
+        };
+        let Ok(certificate) = webpki::EndEntityCert::try_from(&der) else {
+            return false;
+        };
+        let algorithm = match self.header("alg") {
+            Some("RS256") => webpki::ring::RSA_PKCS1_2048_8192_SHA256,
+            _ => return false,
+        };
+        certificate
+            .verify_signature(algorithm, self.message.as_bytes(), &self.signature)
+            .is_ok()
+    }
+
+    /// Whether a published key (JSON Web Key) made the signature.
+    pub fn signed_by_key(&self, key: &Value) -> bool {
+        let text = |name: &str| key.get(name).and_then(Value::as_str).unwrap_or_default();
+        let bytes = |name: &str| BASE64.decode(text(name)).unwrap_or_default();
+        if self
+            .header("kid")
+            .is_some_and(|kid| !text("kid").is_empty() && text("kid") != kid)
+        {
+            return false;
+        }
+        let message = self.message.as_bytes();
+        match (self.header("alg"), text("kty")) {
+            (Some("RS256"), "RSA") => RsaPublicKeyComponents {
+                n: bytes("n"),
+                e: bytes("e"),
+            }
+            .verify(&RSA_PKCS1_2048_8192_SHA256, message, &self.signature)
+            .is_ok(),
+            (Some("ES256"), "EC") => {
+                let point = [vec![4], bytes("x"), bytes("y")].concat();
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+                    .verify(message, &self.signature)
+                    .is_ok()
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The first certificate in a PEM text.
+pub(crate) fn certificate(pem: &str) -> Option<CertificateDer<'static>> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).ok()
 }

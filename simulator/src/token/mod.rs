@@ -6,7 +6,8 @@
 mod assertion;
 pub(crate) mod discovery;
 pub(crate) mod endpoint;
-mod jwt;
+pub(crate) mod jwt;
+pub(crate) mod machine;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

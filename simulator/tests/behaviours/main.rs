@@ -9,6 +9,7 @@
 
 mod activation;
 mod admin_control;
+mod assertions;
 mod assign_and_update;
 mod batch;
 mod bed;

@@ -128,44 +128,6 @@ async fn sign_in_errors_are_those_of_the_sign_in_service() {
 }
 
 #[tokio::test]
-async fn a_federated_assertion_is_matched_by_issuer_subject_and_audience() {
-    let bed = Bed::new().await;
-    let soon = chrono::Utc::now().timestamp() + 600;
-    let good = json!({"iss": "https://kubernetes.default.svc.cluster.local",
-        "sub": "system:serviceaccount:pim-operator-system:pim-operator",
-        "aud": ["api://AzureADTokenExchange"], "exp": soon});
-    let assertion = |change: Value| {
-        let mut claims = good.clone();
-        claims
-            .as_object_mut()
-            .unwrap()
-            .extend(change.as_object().unwrap().clone());
-        format!("e30.{}.c2ln", BASE64.encode(claims.to_string()))
-    };
-    assert_eq!(
-        bed.sign_in_with("client_assertion", &assertion(json!({})))
-            .await
-            .status,
-        200
-    );
-    for (change, code) in [
-        (json!({"iss": "https://elsewhere"}), 700_211),
-        (
-            json!({"sub": "system:serviceaccount:default:other"}),
-            700_213,
-        ),
-        (json!({"aud": "somebody"}), 700_212),
-        (json!({"exp": 1}), 700_024),
-        (json!({"iss": OPERATOR, "sub": OPERATOR}), 700_027),
-    ] {
-        let reply = bed
-            .sign_in_with("client_assertion", &assertion(change))
-            .await;
-        refused(&reply, 401, "invalid_client", code);
-    }
-}
-
-#[tokio::test]
 async fn tokens_expire_by_the_virtual_clock() {
     let mut bed = Bed::new().await;
     assert_eq!(bed.get("/v1.0/users").await.status, 200);

@@ -207,6 +207,14 @@ impl GraphError {
         matches!(self, Self::Refused(refusal) if refusal.is_not_found())
     }
 
+    /// Names the permission that a read of the directory wants: there, Graph itself does not say which one is missing.
+    pub(super) fn naming_permission(mut self, class: EndpointClass) -> Self {
+        if let Self::Refused(refusal) = &mut self {
+            refusal.name_permission(class);
+        }
+        self
+    }
+
     /// The token was not accepted.
     pub(super) fn is_unauthorized(&self) -> bool {
         self.status() == Some(401)

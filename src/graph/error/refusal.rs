@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Advice, Intent,
+    Advice, EndpointClass, Intent,
     codes::{self, Meaning},
 };
 
@@ -100,6 +100,22 @@ impl Refusal {
             retry_after,
             intent,
         }
+    }
+
+    /// Fills in the least permission of a read, where Graph denied one without naming it.
+    pub(super) fn name_permission(&mut self, class: EndpointClass) {
+        let unnamed = self.missing_permissions.is_empty();
+        if !(unnamed && matches!(self.advice(), Advice::FixPermissions { .. })) {
+            return;
+        }
+        let least = match class {
+            EndpointClass::Users => "User.ReadBasic.All",
+            EndpointClass::Groups => "GroupMember.Read.All",
+            EndpointClass::ServicePrincipals => "Application.Read.All",
+            EndpointClass::DirectoryObjects => "Directory.Read.All",
+            _ => return,
+        };
+        self.missing_permissions.push(least.to_owned());
     }
 
     /// HTTP status.

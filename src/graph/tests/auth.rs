@@ -146,7 +146,7 @@ async fn refusal(act: Act) -> (GraphError, usize) {
 async fn a_refused_secret_is_explained_by_its_code_and_not_tried_again() {
     let body = json!({
         "error": "invalid_client",
-        "error_description": "AADSTS7000215: Invalid client secret provided. Trace ID: 1 Timestamp: 2",
+        "error_description": "AADSTS7000215: Invalid \"client secret\" provided.\r\nTrace ID: 1\r\nTimestamp: 2",
         "error_codes": [7_000_215],
     });
     let (error, tries) = refusal(answer(401, &body)).await;
@@ -154,7 +154,7 @@ async fn a_refused_secret_is_explained_by_its_code_and_not_tried_again() {
     assert_eq!(error.advice(), Advice::FixCredential);
     assert_eq!(
         error.to_string(),
-        "sign-in failed: the client secret is wrong; it must be the secret's value, not its id (AADSTS7000215)"
+        "sign-in failed: the client secret is wrong: the Secret must hold the secret's value, not its id (AADSTS7000215)"
     );
     assert_eq!(tries, 1);
 }

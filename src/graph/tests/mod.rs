@@ -2,6 +2,7 @@
 
 mod auth;
 mod batch;
+mod credentials;
 mod reads;
 mod secrecy;
 mod server;

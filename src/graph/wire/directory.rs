@@ -102,6 +102,22 @@ pub struct GroupObject {
     pub security_enabled: Option<bool>,
 }
 
+impl From<GroupObject> for DirectoryObject {
+    fn from(group: GroupObject) -> Self {
+        Self {
+            id: group.id,
+            kind: ObjectKind::Group,
+            display_name: group.display_name,
+            user_principal_name: None,
+            app_id: None,
+            group_types: group.group_types,
+            membership_rule: group.membership_rule,
+            on_premises_sync_enabled: group.on_premises_sync_enabled,
+            is_assignable_to_role: group.is_assignable_to_role,
+        }
+    }
+}
+
 impl GroupObject {
     /// Membership follows a rule: PIM cannot manage the group.
     #[must_use]

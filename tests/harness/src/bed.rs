@@ -15,7 +15,10 @@ use kube::{
 };
 use pim_operator::{
     api::{boundary::GrantBoundary, crds, status::GrantStatus, tenant::EntraTenant},
-    controller::{grant::Grant, run::Operator as Controller},
+    controller::{
+        grant::Grant,
+        run::{FEDERATED_TOKEN_FILE, Operator as Controller},
+    },
     graph::{RetryLimits, Timeouts},
 };
 use pim_simulator::{Estate, Simulator, SimulatorConfig};
@@ -255,6 +258,7 @@ impl Bed {
             watch_tenant: Some(self.tenant.clone()),
             lifted: vec![],
             clock: Arc::new(SharedClock(self.simulator.clock())),
+            federated_token_file: FEDERATED_TOKEN_FILE.into(),
             timeouts: Timeouts::default(),
             retry: RetryLimits {
                 max_attempts: 3,

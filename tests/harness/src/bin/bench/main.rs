@@ -7,6 +7,7 @@ mod kill_points;
 mod memory;
 mod meter;
 mod report;
+mod two_tenants;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,9 @@ enum Name {
     /// The operator is killed between Graph's commit and its own next step.
     #[value(name = "kill_points")]
     KillPoints,
+    /// Grants of one tenant, while another throttles.
+    #[value(name = "two_tenants")]
+    TwoTenants,
 }
 
 #[derive(Parser)]
@@ -78,6 +82,9 @@ async fn bench(args: &Args) -> Result<bool, BedError> {
     }
     if wanted(Name::KillPoints) {
         cases.push(kill_points::measure(args.seed).await?);
+    }
+    if wanted(Name::TwoTenants) {
+        cases.push(two_tenants::measure().await?);
     }
     report::write(&cases)?;
     print!("{}", report::table(&cases));

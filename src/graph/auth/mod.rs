@@ -1,30 +1,40 @@
 //! Signing in: one token per tenant, fetched once for all who wait for it.
+//!
+//! `assertion.rs` presents a service account's token (workload identity), `certificate.rs` signs assertions of the application's
+//! own, `managed_identity.rs` asks the machine. Where a sign-in goes and what it presents comes from the configuration alone:
+//! no environment variable has a say in it.
+
+mod assertion;
+mod certificate;
+mod managed_identity;
+mod transport;
 
 use std::{sync::Arc, time::Duration};
 
 use azure_core::{
-    Error as AzureError,
     cloud::{CloudConfiguration, CustomConfiguration},
     credentials::{Secret as AzureSecret, TokenCredential},
-    error::ErrorKind,
-    http::{
-        AsyncRawResponse, Body, ClientOptions, HttpClient, Request, RetryOptions, StatusCode,
-        Transport,
-        headers::{HeaderName, HeaderValue as AzureHeaderValue, Headers},
-    },
+    http::{ClientOptions, HttpClient, RetryOptions, Transport},
 };
-use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
+use azure_identity::{
+    ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
+    ClientSecretCredentialOptions,
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use tokio::{sync::Mutex, time::Instant};
-use url::Url;
+
+use assertion::Presented;
+pub use assertion::{AssertionError, AssertionProvider, TokenFile};
+use certificate::{Signed, Signer};
+use managed_identity::MetadataService;
+use transport::{AuthorityTransport, sign_in_error};
 
 use super::{
-    config::{Credential, GraphConfig},
+    config::{Credential, GraphConfig, Secret},
     error::{GraphError, SignInError},
-    http::why_no_answer,
     observer::{EndpointClass, GraphObserver, Outcome},
 };
 
@@ -83,13 +93,31 @@ pub(super) struct TokenSource {
 
 struct Settings {
     tenant_id: String,
-    credential: Credential,
+    proof: Proof,
     scope: String,
     transport: Arc<AuthorityTransport>,
 }
 
+/// What is presented, made ready.
+enum Proof {
+    Secret {
+        client_id: String,
+        secret: Secret,
+    },
+    Certificate {
+        client_id: String,
+        signer: Arc<Signer>,
+    },
+    Assertion {
+        client_id: String,
+        presented: Presented,
+    },
+    Machine(MetadataService),
+}
+
 struct State {
-    library: Arc<dyn TokenCredential>,
+    /// None where the machine is asked instead.
+    library: Option<Arc<dyn TokenCredential>>,
     current: Option<Bearer>,
     last_serial: u64,
     /// The last failure and when it happened: whoever was waiting by then shares it instead of asking again.
@@ -101,7 +129,7 @@ impl TokenSource {
         let root = config.graph_root.as_str().trim_end_matches('/');
         let settings = Settings {
             tenant_id: config.tenant_id.clone(),
-            credential: config.credential.clone(),
+            proof: Proof::of(config)?,
             scope: format!("{root}/.default"),
             transport: Arc::new(AuthorityTransport {
                 http,
@@ -172,6 +200,16 @@ impl TokenSource {
         }
     }
 
+    /// Throws away the token, and what is known of refusals.
+    pub(super) async fn forget(&self) {
+        let mut state = self.state.lock().await;
+        state.current = None;
+        state.last_failure = None;
+        if let Ok(library) = self.settings.library_credential() {
+            state.library = library;
+        }
+    }
+
     /// What the current token says about its holder.
     pub(super) async fn identity(&self) -> Result<TokenIdentity, GraphError> {
         let bearer = self.bearer().await?;
@@ -180,22 +218,19 @@ impl TokenSource {
                 "the access token carries no readable claims",
             )));
         };
-        Ok(TokenIdentity {
-            tenant_id: claims.tid,
-            object_id: claims.oid,
-            app_id: claims.appid,
-            roles: claims.roles,
-            expires_on: bearer.expires_on,
-        })
+        Ok(identity_of(claims, bearer.expires_on))
+    }
+
+    /// What the token at hand says about its holder, if there is one; nobody is asked, and nobody is waited for.
+    pub(super) fn known_identity(&self) -> Option<TokenIdentity> {
+        let state = self.state.try_lock().ok()?;
+        let bearer = state.current.as_ref()?;
+        Some(identity_of(bearer.claims.clone()?, bearer.expires_on))
     }
 
     async fn sign_in(&self, state: &State) -> Result<Bearer, GraphError> {
         let started = Instant::now();
-        let answer = state
-            .library
-            .get_token(&[&self.settings.scope], None)
-            .await
-            .map_err(|error| sign_in_error(&error));
+        let answer = self.settings.token(state.library.as_deref()).await;
         let outcome = match &answer {
             Ok(_) => Outcome::Success,
             Err(error) if error.is_transient() => Outcome::NoAnswer,
@@ -208,8 +243,8 @@ impl TokenSource {
             outcome = outcome.as_str(),
             "signed in"
         );
-        let token = answer.map_err(GraphError::SignIn)?;
-        let text = token.token.secret();
+        let (token, expires_on) = answer.map_err(GraphError::SignIn)?;
+        let text = token.reveal();
         let mut header = HeaderValue::try_from(format!("Bearer {text}")).map_err(|_| {
             GraphError::SignIn(SignInError::permanent("the access token is malformed"))
         })?;
@@ -217,18 +252,91 @@ impl TokenSource {
         Ok(Bearer {
             header,
             serial: state.last_serial + 1,
-            expires_on: DateTime::from_timestamp(token.expires_on.unix_timestamp(), 0)
-                .unwrap_or_default(),
+            expires_on,
             claims: claims(text),
         })
     }
 }
 
+impl Proof {
+    fn of(config: &GraphConfig) -> Result<Self, GraphError> {
+        Ok(match &config.credential {
+            Credential::ClientSecret { client_id, secret } => Self::Secret {
+                client_id: client_id.clone(),
+                secret: secret.clone(),
+            },
+            Credential::ClientCertificate { client_id, pem } => {
+                let signer = Signer::read(pem, client_id, &config.tenant_id, &config.authority)
+                    .map_err(GraphError::SignIn)?;
+                Self::Certificate {
+                    client_id: client_id.clone(),
+                    signer: Arc::new(signer),
+                }
+            }
+            Credential::Assertion {
+                client_id,
+                provider,
+            } => Self::Assertion {
+                client_id: client_id.clone(),
+                presented: Presented::new(Arc::clone(provider)),
+            },
+            Credential::ManagedIdentity {
+                client_id,
+                endpoint,
+            } => Self::Machine(MetadataService::new(config, endpoint, client_id.clone())?),
+        })
+    }
+
+    /// Says what exactly was refused, where that is known better here than to the code.
+    fn explain(&self, error: SignInError) -> SignInError {
+        let code = error.code().map(str::to_owned);
+        match (self, code.as_deref()) {
+            (
+                Self::Assertion { presented, .. },
+                Some("AADSTS70021" | "AADSTS700211" | "AADSTS700212" | "AADSTS700213"),
+            ) => match presented.last() {
+                Some(claimant) => SignInError::refused_for(
+                    code,
+                    format!(
+                        "no federated credential of the application fits the presented token: add one with {claimant}"
+                    ),
+                ),
+                None => error,
+            },
+            (Self::Certificate { signer, .. }, Some("AADSTS700027")) => {
+                error.naming(&format!("thumbprint {}", signer.thumbprint()))
+            }
+            _ => error,
+        }
+    }
+}
+
 impl Settings {
-    fn library_credential(&self) -> Result<Arc<dyn TokenCredential>, GraphError> {
+    /// Signs in: by the library, or at the machine's metadata service.
+    async fn token(
+        &self,
+        library: Option<&dyn TokenCredential>,
+    ) -> Result<(Secret, DateTime<Utc>), SignInError> {
+        if let Proof::Machine(service) = &self.proof {
+            let issued = service.token().await?;
+            let end = DateTime::from_timestamp(issued.expires_on, 0).unwrap_or_default();
+            return Ok((issued.token, end));
+        }
+        let Some(library) = library else {
+            return Err(SignInError::permanent("there is nothing to sign in with"));
+        };
+        let token = library
+            .get_token(&[&self.scope], None)
+            .await
+            .map_err(|error| self.proof.explain(sign_in_error(&error)))?;
+        let end = DateTime::from_timestamp(token.expires_on.unix_timestamp(), 0);
+        Ok((Secret::new(token.token.secret()), end.unwrap_or_default()))
+    }
+
+    fn client_options(&self) -> ClientOptions {
         let mut cloud = CustomConfiguration::default();
         PLACEHOLDER_AUTHORITY.clone_into(&mut cloud.authority_host);
-        let client_options = ClientOptions {
+        ClientOptions {
             transport: Some(Transport::new(
                 Arc::clone(&self.transport) as Arc<dyn HttpClient>
             )),
@@ -236,24 +344,53 @@ impl Settings {
             retry: RetryOptions::none(),
             cloud: Some(Arc::new(CloudConfiguration::from(cloud))),
             ..ClientOptions::default()
-        };
-        match &self.credential {
-            Credential::ClientSecret { client_id, secret } => {
-                let credential = ClientSecretCredential::new(
-                    &self.tenant_id,
-                    client_id.clone(),
-                    AzureSecret::new(secret.reveal().to_owned()),
-                    Some(ClientSecretCredentialOptions { client_options }),
-                );
-                let credential = credential.map_err(|_| {
-                    GraphError::Invalid(
-                        "the tenant id, client id or client secret is empty or malformed"
-                            .to_owned(),
-                    )
-                })?;
-                Ok(credential)
-            }
         }
+    }
+
+    fn library_credential(&self) -> Result<Option<Arc<dyn TokenCredential>>, GraphError> {
+        let client_options = self.client_options();
+        let made: azure_core::Result<Arc<dyn TokenCredential>> = match &self.proof {
+            Proof::Secret { client_id, secret } => ClientSecretCredential::new(
+                &self.tenant_id,
+                client_id.clone(),
+                AzureSecret::new(secret.reveal().to_owned()),
+                Some(ClientSecretCredentialOptions { client_options }),
+            )
+            .map(|made| made as Arc<dyn TokenCredential>),
+            Proof::Certificate { client_id, signer } => ClientAssertionCredential::new(
+                self.tenant_id.clone(),
+                client_id.clone(),
+                Signed(Arc::clone(signer)),
+                Some(ClientAssertionCredentialOptions { client_options }),
+            )
+            .map(|made| made as Arc<dyn TokenCredential>),
+            Proof::Assertion {
+                client_id,
+                presented,
+            } => ClientAssertionCredential::new(
+                self.tenant_id.clone(),
+                client_id.clone(),
+                presented.clone(),
+                Some(ClientAssertionCredentialOptions { client_options }),
+            )
+            .map(|made| made as Arc<dyn TokenCredential>),
+            Proof::Machine(_) => return Ok(None),
+        };
+        made.map(Some).map_err(|_| {
+            GraphError::Invalid(
+                "the tenant id, client id or client secret is empty or malformed".to_owned(),
+            )
+        })
+    }
+}
+
+fn identity_of(claims: Claims, expires_on: DateTime<Utc>) -> TokenIdentity {
+    TokenIdentity {
+        tenant_id: claims.tid,
+        object_id: claims.oid,
+        app_id: claims.appid,
+        roles: claims.roles,
+        expires_on,
     }
 }
 
@@ -266,119 +403,4 @@ fn claims(token: &str) -> Option<Claims> {
     let payload = token.split('.').nth(1)?;
     let json = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
     serde_json::from_slice(&json).ok()
-}
-
-/// Finds the authority's code in the library's nested error.
-fn sign_in_error(error: &AzureError) -> SignInError {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(current) = cause {
-        if let Some(error) = current.downcast_ref::<AzureError>() {
-            match error.kind() {
-                ErrorKind::Io | ErrorKind::Connection => {
-                    return SignInError::unavailable(error.to_string());
-                }
-                ErrorKind::HttpResponse { raw_response, .. } => {
-                    let body = raw_response
-                        .as_ref()
-                        .map(|response| response.body().as_ref());
-                    return SignInError::refused(body.and_then(authority_code));
-                }
-                _ => {}
-            }
-        }
-        cause = current.source();
-    }
-    SignInError::permanent("the authority's answer could not be read")
-}
-
-/// `AADSTS…` where the answer has a number, else the OAuth error word.
-fn authority_code(body: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Answer {
-        #[serde(default)]
-        error_codes: Vec<u32>,
-        #[serde(default)]
-        error: Option<String>,
-        #[serde(default)]
-        error_description: Option<String>,
-    }
-    let answer: Answer = serde_json::from_slice(body).ok()?;
-    let described = answer.error_description.unwrap_or_default();
-    let described = described
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .find(|word| word.starts_with("AADSTS"))
-        .map(str::to_owned);
-    let numbered = answer
-        .error_codes
-        .first()
-        .map(|code| format!("AADSTS{code}"));
-    described.or(numbered).or(answer.error)
-}
-
-/// Lets the identity library use this client's HTTP stack, and sends its calls to the configured authority.
-#[derive(Debug)]
-struct AuthorityTransport {
-    http: reqwest::Client,
-    authority: Url,
-}
-
-impl AuthorityTransport {
-    /// The same path on the configured authority; a path of the authority itself goes in front.
-    fn target(&self, asked: &Url) -> Url {
-        let mut url = self.authority.clone();
-        let prefix = self.authority.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{prefix}{}", asked.path()));
-        url.set_query(asked.query());
-        url
-    }
-}
-
-#[async_trait::async_trait]
-impl HttpClient for AuthorityTransport {
-    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        let Body::Bytes(body) = request.body() else {
-            return Err(AzureError::with_message(
-                ErrorKind::Other,
-                "streamed bodies are not supported",
-            ));
-        };
-        let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes())
-            .map_err(|error| AzureError::new(ErrorKind::Other, error))?;
-        let mut outgoing = self
-            .http
-            .request(method, self.target(request.url()))
-            .body(body.clone());
-        for (name, value) in request.headers().iter() {
-            outgoing = outgoing.header(name.as_str(), value.as_str());
-        }
-        let unreachable = |error: reqwest::Error| {
-            let (reason, detail) = why_no_answer(&error);
-            let text = detail.unwrap_or_else(|| reason.to_string());
-            AzureError::with_message(ErrorKind::Io, text)
-        };
-        let answer = outgoing.send().await.map_err(unreachable)?;
-        let status = answer.status().as_u16();
-        if status == 429 || status >= 500 {
-            // Such answers need not be JSON, which the library expects of every error.
-            return Err(AzureError::with_message(
-                ErrorKind::Io,
-                format!("HTTP {status}"),
-            ));
-        }
-        let mut headers = Headers::new();
-        for (name, value) in answer.headers() {
-            if let Ok(value) = value.to_str() {
-                headers.insert(
-                    HeaderName::from(name.as_str().to_owned()),
-                    AzureHeaderValue::from(value.to_owned()),
-                );
-            }
-        }
-        let body = answer.bytes().await.map_err(unreachable)?;
-        Ok(AsyncRawResponse::from_bytes(
-            StatusCode::from(status),
-            headers,
-            body,
-        ))
-    }
 }
