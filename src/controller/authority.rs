@@ -194,7 +194,10 @@ impl Authority {
             {
                 return Judged::Allowed(permit);
             }
-            match self.learn(place, &request, &need, principal_kind).await {
+            match self
+                .learn(place, &request, &need, principal_kind, fresh)
+                .await
+            {
                 Ok(None) if need.principal_kind => return Judged::NoPrincipal,
                 Ok(kind) => principal_kind = kind,
                 Err(error) => return Judged::Unknown(error),
@@ -212,11 +215,12 @@ impl Authority {
         request: &Request,
         need: &Need,
         kind: Option<PrincipalKind>,
+        fresh: DateTime<Utc>,
     ) -> Result<Option<PrincipalKind>, GraphError> {
         let facts = &place.tenant.facts;
         let mut kind = kind;
         if need.operator {
-            facts.read_operator(&place.tenant).await?;
+            facts.read_operator(&place.tenant, fresh).await?;
         }
         if need.principal_kind || (!need.memberships.is_empty() && kind.is_none()) {
             kind = facts.read_kind(&place.tenant, &request.principal).await?;

@@ -37,11 +37,15 @@ impl TenantFacts {
         Some(operator.clone())
     }
 
-    /// Reads who the operator is: its service principal, the groups it is in, and the groups within those.
-    pub(super) async fn read_operator(&self, tenant: &Tenant) -> Result<(), GraphError> {
-        let asked = tenant.clock.now();
+    /// Reads who the operator is: its service principal, the groups it is in, and the groups within those. Whoever waited while
+    /// another read it takes what that one read.
+    pub(super) async fn read_operator(
+        &self,
+        tenant: &Tenant,
+        since: DateTime<Utc>,
+    ) -> Result<(), GraphError> {
         let _turn = self.reading.lock().await;
-        if self.known_operator(asked).is_some() {
+        if self.known_operator(since).is_some() {
             return Ok(());
         }
         let at = tenant.clock.now();

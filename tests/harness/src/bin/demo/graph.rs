@@ -18,7 +18,7 @@ pub struct Calls {
 }
 
 /// Actions that are called by POST and change nothing.
-const POSTED_READS: [&str; 2] = ["getByIds", "checkMemberGroups"];
+const POSTED_READS: [&str; 3] = ["getByIds", "getMemberGroups", "checkMemberGroups"];
 
 impl Calls {
     /// Reads them from recorded traffic.
