@@ -21,8 +21,9 @@ test: tools ## Everything CI runs: format, lints, dependencies, unit, property a
 	$(CARGO_DENY) --all-features --locked check licenses bans sources
 	$(CARGO) test --locked --workspace
 
-bench: ## Counted benchmarks; writes target/bench/results.json (CASE=name runs one)
+bench: ## Counted benchmarks, and a million cases of the fence's laws; writes target/bench/results.json (CASE=name runs one)
 	$(CARGO) run --locked --release --package pim-harness --bin bench -- $(CASE)
+	PIM_LAWS=10 $(CARGO) test --locked --lib --package pim-operator pim::boundary::laws
 
 tools: $(CARGO_DENY)
 

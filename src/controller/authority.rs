@@ -17,7 +17,11 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, ResourceExt, core::PartialObjectMeta, runtime::reflector::Store};
+use kube::{
+    Api, ResourceExt,
+    core::{DeserializeGuard, PartialObjectMeta},
+    runtime::reflector::Store,
+};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -51,7 +55,7 @@ const FRESH_FOR_STANDING: TimeDelta = TimeDelta::minutes(5);
 /// Judges grants.
 pub struct Authority {
     fence: Mutex<Arc<Fence>>,
-    boundaries: Store<GrantBoundary>,
+    boundaries: Store<DeserializeGuard<GrantBoundary>>,
     namespaces: Store<PartialObjectMeta<Namespace>>,
     /// Boundaries, namespaces and every kind of grant: nothing is judged before all of them are read.
     first_lists: Vec<FirstList>,
@@ -87,7 +91,7 @@ impl Authority {
     /// Judges nothing yet.
     #[must_use]
     pub fn new(
-        boundaries: Store<GrantBoundary>,
+        boundaries: Store<DeserializeGuard<GrantBoundary>>,
         namespaces: Store<PartialObjectMeta<Namespace>>,
         first_lists: Vec<FirstList>,
         lifted: Vec<Lift>,

@@ -215,7 +215,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         reflector::store::<DeserializeGuard<GroupEligibility>>();
     let (assignment_store, assignment_writer) =
         reflector::store::<DeserializeGuard<GroupAssignment>>();
-    let (boundary_store, boundary_writer) = reflector::store::<GrantBoundary>();
+    let (boundary_store, boundary_writer) = reflector::store::<DeserializeGuard<GrantBoundary>>();
     let (namespace_store, namespace_writer) = reflector::store::<PartialObjectMeta<Namespace>>();
     let (boundaries_filled, boundaries_read) = FirstList::unread();
     let (namespaces_filled, namespaces_read) = FirstList::unread();

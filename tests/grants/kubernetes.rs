@@ -197,6 +197,46 @@ async fn an_object_of_another_version_is_reported_and_left_alone_while_the_other
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_boundary_of_another_version_allows_nothing_while_the_others_go_on() {
+    let bed = bed_apart("unreadable_boundary").await;
+    let crds: Api<CustomResourceDefinition> = Api::all(bed.client.clone());
+    let name = "grantboundaries.entrapim.dev";
+    let mut crd = serde_json::to_value(crds.get(name).await.unwrap()).unwrap();
+    let kinds = crd
+        .pointer_mut(
+            "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/kinds/items/enum",
+        )
+        .and_then(serde_json::Value::as_array_mut)
+        .unwrap();
+    kinds.push(json!("Archive"));
+    crd["metadata"] = json!({"name": name});
+    crds.patch(
+        name,
+        &PatchParams::apply("newer").force(),
+        &Patch::Apply(crd),
+    )
+    .await
+    .unwrap();
+    let newer = json!({
+        "apiVersion": "entrapim.dev/v1alpha1", "kind": "GrantBoundary", "metadata": {"name": "newer"},
+        "spec": {
+            "namespaces": [bed.namespace], "tenants": [bed.tenant], "kinds": ["Archive", "GroupEligibility"],
+            "groups": [{"id": "68e55cce-cf7e-4a2d-9046-3e4e75c4bfa7"}], "principals": {"kinds": ["User"]},
+        },
+    });
+    bed.eventually("the wider schema", || async {
+        bed.apply(&newer.to_string()).await.is_ok()
+    })
+    .await;
+    let operator = start(&bed).await;
+    eligible("alice").apply(&bed).await;
+    let alice: GroupEligibility = bed.until_reason("alice", "Provisioned").await;
+    let by = alice.status.unwrap().authorized_by.unwrap();
+    assert_ne!(by.name, "newer");
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_uninstalled_api_strips_nobody_of_their_access() {
     let bed = bed_apart("uninstalled").await;
     let operator = start(&bed).await;

@@ -120,5 +120,10 @@ async fn a_boundary_for_an_entry_of_the_deny_list_and_the_flag_that_lifts_it() {
     let operator = pim_harness::Operator::start(controller);
     bed.until_reason::<GroupEligibility>("alice", "Provisioned")
         .await;
+    bed.eventually("the tenant says what is lifted", || async {
+        let tenant = bed.until_tenant("Connected").await;
+        tenant.status.unwrap().lifted_denials == [format!("group:{OPS}")]
+    })
+    .await;
     operator.stop().await;
 }

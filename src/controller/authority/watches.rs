@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
-    Api, ResourceExt,
-    core::PartialObjectMeta,
+    Api, Resource, ResourceExt,
+    core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         WatchStreamExt,
         reflector::store::Writer,
@@ -25,12 +25,14 @@ use crate::{
 /// Watches the boundaries.
 pub(in crate::controller) fn watch_boundaries(
     context: &Arc<Context>,
-    (writer, filled): (Writer<GrantBoundary>, Filled),
+    (writer, filled): (Writer<DeserializeGuard<GrantBoundary>>, Filled),
 ) -> impl Stream<Item = ()> + Send + 'static {
     let (context, metrics) = (Arc::clone(context), Arc::clone(&context.metrics));
     watcher::watcher(Api::all(context.client.clone()), watcher::Config::default())
         .default_backoff()
-        .modify(|boundary: &mut GrantBoundary| boundary.managed_fields_mut().clear())
+        .modify(|boundary: &mut DeserializeGuard<GrantBoundary>| {
+            boundary.managed_fields_mut().clear();
+        })
         .inspect(move |event| {
             if let Err(error) = event {
                 metrics.watch_error("GrantBoundary");
@@ -91,11 +93,18 @@ pub(in crate::controller) fn watch_namespaces(
 impl Authority {
     /// Reads the boundaries anew. One that cannot be read allows nothing.
     pub(super) fn rebuild(&self) -> Arc<Fence> {
-        let read = |boundary: &Arc<GrantBoundary>| {
-            let (name, uid) = (boundary.name_any(), boundary.uid().unwrap_or_default());
-            let generation = boundary.metadata.generation.unwrap_or_default();
-            Boundary::read((&name, &uid, generation), &boundary.spec)
-                .inspect_err(|error| warn!(%error, "a boundary cannot be read and allows nothing"))
+        let read = |guard: &Arc<DeserializeGuard<GrantBoundary>>| {
+            let (name, uid) = (guard.name_any(), guard.uid().unwrap_or_default());
+            let generation = guard.meta().generation.unwrap_or_default();
+            let boundary = guard.0.as_ref().map_err(|error| error.error.clone());
+            boundary
+                .and_then(|boundary| {
+                    Boundary::read((&name, &uid, generation), &boundary.spec)
+                        .map_err(|error| error.to_string())
+                })
+                .inspect_err(
+                    |error| warn!(boundary = name, %error, "a boundary cannot be read and allows nothing"),
+                )
                 .ok()
         };
         let boundaries = self.boundaries.state().iter().filter_map(read).collect();

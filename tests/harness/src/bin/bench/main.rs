@@ -2,6 +2,7 @@
 //!
 //! Every case has bars; one that is missed makes the bench fail. Cases can be named as arguments; all run otherwise.
 
+mod boundary;
 mod estate;
 mod kill_points;
 mod memory;
@@ -37,6 +38,9 @@ enum Name {
     /// Grants of one tenant, while another throttles.
     #[value(name = "two_tenants")]
     TwoTenants,
+    /// Rulings on grants in a cluster of 500 boundaries.
+    #[value(name = "boundary_decision")]
+    Boundary,
 }
 
 #[derive(Parser)]
@@ -85,6 +89,9 @@ async fn bench(args: &Args) -> Result<bool, BedError> {
     }
     if wanted(Name::TwoTenants) {
         cases.push(two_tenants::measure().await?);
+    }
+    if wanted(Name::Boundary) {
+        cases.push(boundary::measure()?);
     }
     report::write(&cases)?;
     print!("{}", report::table(&cases));

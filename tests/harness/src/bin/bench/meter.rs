@@ -24,6 +24,8 @@ pub struct Figures {
     pub graph_posts: u64,
     /// Of these, policy changes.
     pub graph_patches: u64,
+    /// Of these, lists of earlier requests: one for each target and kind before new relative windows are opened.
+    pub graph_history_lists: u64,
     /// Of these, look-ups of directory objects by id, which Graph takes by POST.
     pub graph_lookups: u64,
     /// HTTP exchanges with Graph.
@@ -89,6 +91,13 @@ impl<'a> Meter<'a> {
     /// What has been counted.
     pub fn figures(&self) -> Result<Figures, BedError> {
         let counts = self.bed.simulator.traffic().counts_since(&self.traffic);
+        let gets = |ending: &str| -> u64 {
+            let endpoints = counts.by_endpoint.iter();
+            endpoints
+                .filter(|(endpoint, _)| endpoint.starts_with("GET ") && endpoint.ends_with(ending))
+                .map(|(_, count)| count)
+                .sum()
+        };
         let posts = |ending: &str| -> u64 {
             let endpoints = counts.by_endpoint.iter();
             endpoints
@@ -110,6 +119,7 @@ impl<'a> Meter<'a> {
             graph_gets: counts.graph_gets,
             graph_posts: posts("ScheduleRequests"),
             graph_patches: counts.graph_patches,
+            graph_history_lists: gets("ScheduleRequests"),
             graph_lookups: posts("getByIds"),
             http_round_trips: counts.http_round_trips,
             kubernetes_writes: sum(&|resource| !resource.starts_with("leases")),
