@@ -78,7 +78,7 @@ pub struct Context {
     /// Whether they have been read once.
     pub kinds_read: Vec<FirstList>,
     /// Whose turn it is.
-    pub lanes: Lanes,
+    pub lanes: Arc<Lanes>,
 }
 
 impl Context {

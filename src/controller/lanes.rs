@@ -2,84 +2,149 @@
 //!
 //! A pass waits for Graph, and a Graph that throttles or hangs makes all passes of its tenant wait. With one bound for all
 //! tenants they would soon fill it, and tenants in good health would wait with them. So the controllers run without a bound, and
-//! each tenant has its own; a pass that waits for its turn holds little more than a pointer.
+//! each tenant has its own. An object that finds its lane full leaves its name and goes; it is called when its turn
+//! comes. Ten thousand objects that wait cost ten thousand names, not as many tasks.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, Weak},
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex},
 };
 
-use kube::{
-    core::DeserializeGuard,
-    runtime::{controller::Action, reflector::ObjectRef},
-};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
+use kube::{core::DeserializeGuard, runtime::controller::Action};
 
 use super::{
-    grant::Grant,
+    grant::{Grant, ObjectKey},
     reconcile::{ReconcileError, Reconciler, reconcile},
-    wakeups::lock,
+    wakeups::{Wakeups, lock},
 };
 
 /// How many objects of a kind are looked at at once in a tenant. Graph's own limit lies in the tenant's limiter.
 const WIDTH: usize = 32;
 
+/// A kind and a tenant.
+type LaneKey = (&'static str, String);
+
 /// The lanes of all tenants.
 pub struct Lanes {
-    stop: CancellationToken,
-    lanes: Mutex<HashMap<(&'static str, String), Weak<Semaphore>>>,
+    wakeups: Arc<Wakeups>,
+    lanes: Mutex<HashMap<LaneKey, Lane>>,
+}
+
+/// One tenant's lane for one kind. `in_hand` and `called` together never exceed [`WIDTH`].
+#[derive(Debug, Default)]
+struct Lane {
+    /// How many passes are under way.
+    in_hand: usize,
+    /// Whoever has been called and has not come yet; a place is kept for each.
+    called: HashSet<ObjectKey>,
+    /// Whoever waits, in order of arrival.
+    order: VecDeque<ObjectKey>,
+    /// The same, for a quick look.
+    waiting: HashSet<ObjectKey>,
 }
 
 /// Leave to look at one object; given back when dropped.
 pub struct Turn {
-    _permit: OwnedSemaphorePermit,
-    /// Whether it had to be waited for: the object may have changed in the meantime.
-    pub waited: bool,
+    lanes: Arc<Lanes>,
+    key: LaneKey,
+}
+
+impl Lane {
+    fn has_room(&self) -> bool {
+        self.in_hand + self.called.len() < WIDTH
+    }
+
+    /// Takes a place if it is kept for the object, or if there is room and nobody waits; otherwise the object waits.
+    fn enter(&mut self, object: &ObjectKey) -> bool {
+        let called = self.called.remove(object);
+        if called || (self.order.is_empty() && self.has_room()) {
+            self.in_hand += 1;
+            return true;
+        }
+        if self.waiting.insert(object.clone()) {
+            self.order.push_back(object.clone());
+        }
+        false
+    }
+
+    /// Whom to call now that there may be room.
+    fn call(&mut self) -> Vec<ObjectKey> {
+        let mut next = Vec::new();
+        while self.has_room()
+            && let Some(object) = self.order.pop_front()
+        {
+            self.waiting.remove(&object);
+            self.called.insert(object.clone());
+            next.push(object);
+        }
+        next
+    }
+
+    /// An object that is gone neither waits nor comes.
+    fn forget(&mut self, object: &ObjectKey) {
+        self.called.remove(object);
+        if self.waiting.remove(object) {
+            self.order.retain(|waiting| waiting != object);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.in_hand == 0 && self.called.is_empty() && self.order.is_empty()
+    }
 }
 
 impl Lanes {
-    /// Nobody under way. Whoever still waits when `stop` is cancelled gets no turn any more.
+    /// Nobody under way.
     #[must_use]
-    pub fn new(stop: CancellationToken) -> Self {
+    pub fn new(wakeups: Arc<Wakeups>) -> Self {
         Self {
-            stop,
+            wakeups,
             lanes: Mutex::default(),
         }
     }
 
-    /// Waits for a turn; none when the operator is about to end.
-    pub async fn enter(&self, kind: &'static str, tenant: &str) -> Option<Turn> {
-        let lane = self.lane(kind, tenant);
-        if let Ok(permit) = Arc::clone(&lane).try_acquire_owned() {
-            return Some(Turn {
-                _permit: permit,
-                waited: false,
-            });
-        }
-        let permit = self.stop.run_until_cancelled(lane.acquire_owned()).await?;
-        Some(Turn {
-            _permit: permit.ok()?,
-            waited: true,
-        })
+    /// A turn for an object; none when its lane is full: then it is triggered when its turn has come.
+    pub fn enter(self: &Arc<Self>, object: &ObjectKey, tenant: &str) -> Option<Turn> {
+        let key = (object.kind, tenant.to_owned());
+        lock(&self.lanes)
+            .entry(key.clone())
+            .or_default()
+            .enter(object)
+            .then(|| Turn {
+                lanes: Arc::clone(self),
+                key,
+            })
     }
 
-    fn lane(&self, kind: &'static str, tenant: &str) -> Arc<Semaphore> {
+    /// Forgets an object that is gone, or that needs no turn; a place that was kept for it passes on.
+    pub fn forget(&self, object: &ObjectKey) {
+        self.change(|key| key.0 == object.kind, |lane| lane.forget(object));
+    }
+
+    fn change(&self, concerns: impl Fn(&LaneKey) -> bool, change: impl Fn(&mut Lane)) {
+        let mut called = Vec::new();
         let mut lanes = lock(&self.lanes);
-        let key = (kind, tenant.to_owned());
-        if let Some(lane) = lanes.get(&key).and_then(Weak::upgrade) {
-            return lane;
+        for (_, lane) in lanes.iter_mut().filter(|(key, _)| concerns(key)) {
+            change(lane);
+            called.extend(lane.call());
         }
         // Manifests name tenants at will: lanes that nobody is in must not pile up.
-        lanes.retain(|_, lane| lane.strong_count() > 0);
-        let lane = Arc::new(Semaphore::new(WIDTH));
-        lanes.insert(key, Arc::downgrade(&lane));
-        lane
+        lanes.retain(|key, lane| !concerns(key) || !lane.is_empty());
+        drop(lanes);
+        for object in called {
+            self.wakeups.trigger(&object);
+        }
     }
 }
 
-/// Runs a pass for an object when its tenant's turn has come. The future of a pass is tens of kilobytes; of 10,000 objects, all but
-/// [`WIDTH`] wait at the start, so those who wait hold none.
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.lanes
+            .change(|key| *key == self.key, |lane| lane.in_hand -= 1);
+    }
+}
+
+/// Runs a pass for an object if it is its turn in its tenant's lane.
 ///
 /// # Errors
 /// As [`reconcile`].
@@ -87,81 +152,95 @@ pub async fn reconcile_in_turn<K: Grant>(
     guard: Arc<DeserializeGuard<K>>,
     reconciler: Arc<Reconciler<K>>,
 ) -> Result<Action, ReconcileError> {
-    let tenant = match &guard.0 {
-        Ok(grant) => grant.terms().tenant_ref.name.clone(),
-        // Boxed, as below: what is written out here is carried by everybody who waits.
-        Err(_) => return Box::pin(reconcile(guard, reconciler)).await,
+    let object = ObjectKey::of(K::KIND, guard.as_ref());
+    let lanes = &reconciler.context.lanes;
+    let turn = match &guard.0 {
+        Ok(grant) => match lanes.enter(&object, &grant.terms().tenant_ref.name) {
+            Some(turn) => Some(turn),
+            None => return Ok(Action::await_change()),
+        },
+        // What cannot be read has no tenant, and nothing of it waits for Graph.
+        Err(_) => {
+            lanes.forget(&object);
+            None
+        }
     };
-    let Some(turn) = reconciler.context.lanes.enter(K::KIND, &tenant).await else {
-        return Ok(Action::await_change());
-    };
-    let current = if turn.waited {
-        reconciler.store.get(&ObjectRef::from_obj(guard.as_ref()))
-    } else {
-        Some(guard)
-    };
-    match current {
-        // Boxed, so that those who wait are small.
-        Some(guard) => Box::pin(reconcile(guard, reconciler)).await,
-        None => Ok(Action::await_change()),
-    }
+    let outcome = Box::pin(reconcile(guard, Arc::clone(&reconciler))).await;
+    drop(turn);
+    outcome
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::group_grant::GroupEligibility;
+    use crate::controller::clock::SystemClock;
 
-    /// The size of the future that a function returns, which is not called.
-    fn size_of_future<A, B, F>(_: impl Fn(A, B) -> F) -> usize {
-        size_of::<F>()
+    fn lanes() -> (Arc<Lanes>, tokio::sync::mpsc::UnboundedReceiver<ObjectKey>) {
+        let wakeups = Arc::new(Wakeups::new(Arc::new(SystemClock)));
+        let triggers = wakeups.triggers("GroupEligibility");
+        (Arc::new(Lanes::new(wakeups)), triggers)
+    }
+
+    fn object(kind: &'static str, number: usize) -> ObjectKey {
+        ObjectKey {
+            kind,
+            namespace: "payments".to_owned(),
+            name: number.to_string(),
+        }
+    }
+
+    fn eligibility(number: usize) -> ObjectKey {
+        object("GroupEligibility", number)
     }
 
     #[test]
-    fn a_pass_that_waits_for_its_turn_is_small() {
-        assert!(size_of_future(reconcile_in_turn::<GroupEligibility>) < 1024);
-    }
-
-    #[tokio::test]
-    async fn a_full_lane_leaves_the_others_free_and_opens_with_each_turn_that_ends() {
-        let lanes = Lanes::new(CancellationToken::new());
-        let mut turns = Vec::new();
-        for _ in 0..WIDTH {
-            turns.push(lanes.enter("GroupEligibility", "slow").await.unwrap());
+    fn a_full_lane_leaves_the_others_free_and_calls_the_first_who_waits_when_a_turn_ends() {
+        let (lanes, mut triggers) = lanes();
+        let mut turns: Vec<_> = (0..WIDTH)
+            .map(|number| lanes.enter(&eligibility(number), "slow").unwrap())
+            .collect();
+        assert!(lanes.enter(&eligibility(900), "quick").is_some());
+        assert!(lanes.enter(&object("GroupAssignment", 1), "slow").is_some());
+        for waiting in [100, 101, 100] {
+            assert!(lanes.enter(&eligibility(waiting), "slow").is_none());
         }
-        assert!(
-            !lanes
-                .enter("GroupEligibility", "quick")
-                .await
-                .unwrap()
-                .waited
-        );
-        assert!(!lanes.enter("GroupAssignment", "slow").await.unwrap().waited);
-        let next = lanes.enter("GroupEligibility", "slow");
-        tokio::pin!(next);
-        assert!(futures::poll!(&mut next).is_pending());
         turns.pop();
-        assert!(next.await.unwrap().waited);
+        assert_eq!(triggers.try_recv().unwrap(), eligibility(100));
+        assert!(triggers.try_recv().is_err());
+        // The place is kept: whoever comes in between waits behind.
+        assert!(lanes.enter(&eligibility(102), "slow").is_none());
+        assert!(lanes.enter(&eligibility(100), "slow").is_some());
+        assert_eq!(triggers.try_recv().unwrap(), eligibility(101));
     }
 
-    #[tokio::test]
-    async fn whoever_waits_at_the_end_gets_no_turn() {
-        let stop = CancellationToken::new();
-        let lanes = Lanes::new(stop.clone());
-        let mut turns = Vec::new();
-        for _ in 0..WIDTH {
-            turns.push(lanes.enter("GroupEligibility", "slow").await);
+    #[test]
+    fn a_place_that_is_kept_for_an_object_that_is_gone_passes_on() {
+        let (lanes, mut triggers) = lanes();
+        let mut turns: Vec<_> = (0..WIDTH)
+            .map(|number| lanes.enter(&eligibility(number), "slow").unwrap())
+            .collect();
+        for waiting in 100..103 {
+            assert!(lanes.enter(&eligibility(waiting), "slow").is_none());
         }
-        stop.cancel();
-        assert!(lanes.enter("GroupEligibility", "slow").await.is_none());
+        turns.clear();
+        for called in 100..103 {
+            assert_eq!(triggers.try_recv().unwrap(), eligibility(called));
+        }
+        let mut turns: Vec<_> = (0..WIDTH - 3)
+            .map(|number| lanes.enter(&eligibility(number), "slow").unwrap())
+            .collect();
+        assert!(lanes.enter(&eligibility(200), "slow").is_none());
+        lanes.forget(&eligibility(101));
+        assert_eq!(triggers.try_recv().unwrap(), eligibility(200));
+        turns.push(lanes.enter(&eligibility(200), "slow").unwrap());
     }
 
-    #[tokio::test]
-    async fn empty_lanes_do_not_pile_up() {
-        let lanes = Lanes::new(CancellationToken::new());
+    #[test]
+    fn empty_lanes_do_not_pile_up() {
+        let (lanes, _triggers) = lanes();
         for number in 0..1000 {
-            lanes.enter("GroupEligibility", &number.to_string()).await;
+            drop(lanes.enter(&eligibility(1), &number.to_string()));
         }
-        assert!(lock(&lanes.lanes).len() <= 2);
+        assert!(lock(&lanes.lanes).is_empty());
     }
 }

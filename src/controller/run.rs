@@ -256,7 +256,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         removals: Removals::new(vec![eligibilities_read.clone(), assignments_read.clone()]),
         kinds,
         kinds_read: vec![eligibilities_read.clone(), assignments_read.clone()],
-        lanes: Lanes::new(stop.clone()),
+        lanes: Arc::new(Lanes::new(Arc::clone(&wakeups))),
     });
     // Read once, before anything is sent.
     context.origins.cluster().await;
@@ -390,6 +390,7 @@ fn grant_controller<K: Grant>(
         let key = ObjectKey::of(K::KIND, guard);
         let uid = guard.uid().unwrap_or_default();
         gone.memory.forget(&uid);
+        gone.context.lanes.forget(&key);
         gone.context
             .authority
             .release(&gone.context, &key.namespace, &uid);
