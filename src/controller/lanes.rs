@@ -154,17 +154,16 @@ pub async fn reconcile_in_turn<K: Grant>(
 ) -> Result<Action, ReconcileError> {
     let object = ObjectKey::of(K::KIND, guard.as_ref());
     let lanes = &reconciler.context.lanes;
-    let turn = match &guard.0 {
-        Ok(grant) => match lanes.enter(&object, &grant.terms().tenant_ref.name) {
-            Some(turn) => Some(turn),
-            None => return Ok(Action::await_change()),
-        },
-        // What cannot be read has no tenant, and nothing of it waits for Graph.
-        Err(_) => {
-            lanes.forget(&object);
-            None
+    let mut turn = None;
+    if let Ok(grant) = &guard.0 {
+        turn = lanes.enter(&object, &grant.terms().tenant_ref.name);
+        if turn.is_none() {
+            return Ok(Action::await_change());
         }
-    };
+    } else {
+        // What cannot be read has no tenant, and nothing of it waits for Graph.
+        lanes.forget(&object);
+    }
     let outcome = Box::pin(reconcile(guard, Arc::clone(&reconciler))).await;
     drop(turn);
     outcome
