@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{
     boundary::GrantBoundary,
     group_grant::{GroupAssignment, GroupEligibility},
+    role_grant::{RoleAssignment, RoleEligibility},
     tenant::EntraTenant,
 };
 
@@ -22,6 +23,8 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         GrantBoundary::crd(),
         GroupAssignment::crd(),
         GroupEligibility::crd(),
+        RoleAssignment::crd(),
+        RoleEligibility::crd(),
     ]
     .into_iter()
     .map(finish)

@@ -15,6 +15,18 @@ pub enum Use {
     ReadAssignments,
     /// Changing them.
     WriteAssignments,
+    /// Reading eligible directory roles.
+    ReadRoleEligibilities,
+    /// Changing them.
+    WriteRoleEligibilities,
+    /// Reading active directory roles.
+    ReadRoleAssignments,
+    /// Changing them.
+    WriteRoleAssignments,
+    /// Finding directory roles by name or id.
+    Roles,
+    /// Finding administrative units by name or id.
+    AdministrativeUnits,
     /// Finding groups by name or id.
     Groups,
     /// Finding users by their sign-in name or id.
@@ -85,6 +97,59 @@ pub const PERMISSIONS: &[Permission] = &[
         &["PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup", OLDER],
     ),
     needs(
+        Use::ReadRoleEligibilities,
+        &[
+            "RoleEligibilitySchedule.Read.Directory",
+            "RoleEligibilitySchedule.ReadWrite.Directory",
+            "RoleManagement.Read.Directory",
+            "RoleManagement.Read.All",
+            "RoleManagement.ReadWrite.Directory",
+        ],
+    ),
+    needs(
+        Use::WriteRoleEligibilities,
+        &[
+            "RoleEligibilitySchedule.ReadWrite.Directory",
+            "RoleManagement.ReadWrite.Directory",
+        ],
+    ),
+    needs(
+        Use::ReadRoleAssignments,
+        &[
+            "RoleAssignmentSchedule.Read.Directory",
+            "RoleAssignmentSchedule.ReadWrite.Directory",
+            "RoleManagement.Read.Directory",
+            "RoleManagement.Read.All",
+            "RoleManagement.ReadWrite.Directory",
+        ],
+    ),
+    needs(
+        Use::WriteRoleAssignments,
+        &[
+            "RoleAssignmentSchedule.ReadWrite.Directory",
+            "RoleManagement.ReadWrite.Directory",
+        ],
+    ),
+    needs(
+        Use::Roles,
+        &[
+            "RoleManagement.Read.Directory",
+            "RoleManagement.Read.All",
+            "RoleManagement.ReadWrite.Directory",
+            "Directory.Read.All",
+            "Directory.ReadWrite.All",
+        ],
+    ),
+    needs(
+        Use::AdministrativeUnits,
+        &[
+            "AdministrativeUnit.Read.All",
+            "AdministrativeUnit.ReadWrite.All",
+            "Directory.Read.All",
+            "Directory.ReadWrite.All",
+        ],
+    ),
+    needs(
         Use::Groups,
         &[
             "GroupMember.Read.All",
@@ -145,11 +210,14 @@ impl Usage {
 
     fn holds(&self, what: Use) -> bool {
         // Whoever may write may read.
-        let covered = match what {
-            Use::ReadEligibilities => self.0.contains(&Use::WriteEligibilities),
-            Use::ReadAssignments => self.0.contains(&Use::WriteAssignments),
-            _ => false,
+        let write = match what {
+            Use::ReadEligibilities => Some(Use::WriteEligibilities),
+            Use::ReadAssignments => Some(Use::WriteAssignments),
+            Use::ReadRoleEligibilities => Some(Use::WriteRoleEligibilities),
+            Use::ReadRoleAssignments => Some(Use::WriteRoleAssignments),
+            _ => None,
         };
+        let covered = write.is_some_and(|write| self.0.contains(&write));
         self.0.contains(&what) && !covered
     }
 }

@@ -113,6 +113,8 @@ impl Refusal {
             EndpointClass::Groups => "GroupMember.Read.All",
             EndpointClass::ServicePrincipals => "Application.Read.All",
             EndpointClass::DirectoryObjects => "Directory.Read.All",
+            EndpointClass::RoleDefinitions => "RoleManagement.Read.Directory",
+            EndpointClass::AdministrativeUnits => "AdministrativeUnit.Read.All",
             _ => return,
         };
         self.missing_permissions.push(least.to_owned());

@@ -8,9 +8,9 @@ mod open_enum;
 mod schedule;
 mod time;
 
-pub use directory::{DirectoryObject, GroupObject, ObjectKind};
+pub use directory::{AdministrativeUnit, DirectoryObject, GroupObject, ObjectKind, RoleDefinition};
 pub use schedule::{
-    AccessId, AssignmentType, Expiration, ExpirationType, GroupSchedule, GroupScheduleInstance,
-    GroupScheduleRequest, MemberType, NewGroupRequest, RequestAction, ScheduleInfo, ScheduleKind,
-    TicketInfo,
+    AccessId, AssignmentType, Expiration, ExpirationType, Family, MemberType, NewRequest,
+    RequestAction, Schedule, ScheduleInfo, ScheduleInstance, ScheduleKind, ScheduleRequest,
+    ScheduleTarget, TicketInfo,
 };
