@@ -42,7 +42,7 @@ struct RuleCases {
 }
 
 pub fn load() -> Vec<Cases> {
-    ["grants.yaml", "tenants.yaml", "boundaries.yaml"]
+    ["grants.yaml", "tenants.yaml", "boundaries.yaml", "policies.yaml"]
         .map(|file| {
             let path = repository("tests/admission/cases").join(file);
             let text = std::fs::read_to_string(&path).unwrap();
