@@ -57,11 +57,7 @@ use super::{
         type_ = "string",
         json_path = ".spec.target.group.accessId"
     ),
-    printcolumn(
-        name = "Rules",
-        type_ = "integer",
-        json_path = ".status.rulesManaged"
-    ),
+    printcolumn(name = "Rules", type_ = "integer", json_path = ".status.rulesManaged"),
     printcolumn(
         name = "Drifted",
         type_ = "integer",
