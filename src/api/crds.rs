@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{
     boundary::GrantBoundary,
     group_grant::{GroupAssignment, GroupEligibility},
+    pim_policy::PimPolicy,
     role_grant::{RoleAssignment, RoleEligibility},
     tenant::EntraTenant,
 };
@@ -23,6 +24,7 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         GrantBoundary::crd(),
         GroupAssignment::crd(),
         GroupEligibility::crd(),
+        PimPolicy::crd(),
         RoleAssignment::crd(),
         RoleEligibility::crd(),
     ]

@@ -1,7 +1,7 @@
 //! What every reconcile shares.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{Arc, Mutex},
 };
@@ -107,8 +107,16 @@ impl Context {
         }
     }
 
-    /// Drops the claims of objects that are gone.
-    pub fn prune_claims(&self) {
+    /// Drops the claims and the places in quotas of objects that went while a pass had them in hand.
+    pub fn prune(&self) {
+        // The places come first: whoever takes one later is in a store already.
+        let places = self.authority.places();
+        let there: HashSet<String> = self.kinds.iter().flat_map(|kind| kind.uids()).collect();
+        for (namespace, uid) in places {
+            if !there.contains(&uid) {
+                self.authority.release(self, &namespace, &uid);
+            }
+        }
         for claim in self.registry.objects() {
             if !self.is_alive(&claim) {
                 self.registry.release(&claim.object);

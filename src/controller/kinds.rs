@@ -10,7 +10,7 @@ use kube::{
         Controller, WatchStreamExt,
         controller::{Action, Config, Error as ControllerError},
         predicates,
-        reflector::{self, ObjectRef, store::Writer},
+        reflector::{self, ObjectRef, Store, store::Writer},
         utils::{Predicate, PredicateConfig},
         watcher::{self, Event},
     },
@@ -33,6 +33,7 @@ use super::{
     lanes::reconcile_in_turn,
     objects::{GrantStore, Objects, StoredObjects},
     reconcile::{Reconciler, after_error},
+    vanished::Vanished,
 };
 
 /// A kind of grant that is about to be watched.
@@ -118,7 +119,7 @@ fn grant_controller<K: Grant>(
     };
     let reconciler = Arc::new(Reconciler {
         context: Arc::clone(context),
-        first_list,
+        first_list: first_list.clone(),
         store: store.clone(),
         memory: Memory::default(),
         primed: OnceCell::new(),
@@ -142,7 +143,7 @@ fn grant_controller<K: Grant>(
     let stream = watch(
         api,
         watcher::Config::default(),
-        writer,
+        (store.clone(), writer),
         K::KIND,
         context,
         on_delete,
@@ -159,8 +160,9 @@ fn grant_controller<K: Grant>(
         .reconcile_on(triggers)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile_in_turn, after_error, Arc::clone(&reconciler));
+    let stop = stop.clone();
     Box::pin(async move {
-        drain(run).await;
+        drain(run, first_list, stop).await;
         flush(&reconciler).await;
     })
 }
@@ -170,7 +172,7 @@ fn grant_controller<K: Grant>(
 pub(super) fn watch<R>(
     api: Api<R>,
     config: watcher::Config,
-    (writer, filled): (Writer<R>, Filled),
+    (store, (writer, filled)): (Store<R>, (Writer<R>, Filled)),
     kind: &'static str,
     context: &Arc<Context>,
     on_delete: impl Fn(&R) + Send + 'static,
@@ -185,6 +187,7 @@ where
         + 'static,
 {
     let metrics = Arc::clone(&context.metrics);
+    let mut vanished = Vanished::default();
     watcher::watcher(api, config.any_semantic())
         .default_backoff()
         .modify(|object| {
@@ -200,6 +203,10 @@ where
         .reflect(writer)
         .inspect_ok(move |event| {
             filled.after(event);
+            // The store keeps what it held until a new list is complete.
+            for object in vanished.after(event, || store.state()) {
+                on_delete(&object);
+            }
             if let Event::Delete(object) = event {
                 on_delete(object);
             }
@@ -207,13 +214,20 @@ where
         .applied_objects()
 }
 
+/// Runs a controller until it is told to stop and its passes are finished.
+///
+/// kube's own graceful stop never ends for a controller that is still waiting for its first list (kube-runtime 5.0): its watch is
+/// no longer polled, and the passes that it holds back until the list is there keep it from ending. No pass is under way then,
+/// so it ends at once.
 pub(super) async fn drain<R, E>(
     run: impl Stream<Item = Result<(ObjectRef<R>, Action), ControllerError<E, watcher::Error>>>,
+    first_list: FirstList,
+    stop: CancellationToken,
 ) where
     R: Resource,
     E: std::error::Error + 'static,
 {
-    run.for_each(|result| {
+    let passes = run.for_each(|result| {
         match result {
             // Each is logged where it happens; an object that went in the meantime is nothing to speak of.
             Ok(_)
@@ -221,6 +235,15 @@ pub(super) async fn drain<R, E>(
             Err(error) => debug!(%error, "controller"),
         }
         ready(())
-    })
-    .await;
+    });
+    let stopped_before_the_start = async {
+        stop.cancelled().await;
+        if first_list.is_read_now() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = passes => {}
+        () = stopped_before_the_start => {}
+    }
 }

@@ -31,6 +31,8 @@ pub trait Objects: Send + Sync {
     fn of_tenant(&self, tenant: &str) -> Vec<ObjectKey>;
     /// Every object.
     fn all(&self) -> Vec<ObjectKey>;
+    /// The uid of every object.
+    fn uids(&self) -> Vec<String>;
     /// The objects that hold a grant, or may: they are held by our finalizer, or their status says so. With their namespace.
     fn holders(&self) -> Vec<(String, Holder)>;
     /// The objects of a namespace that are not authorised.
@@ -78,6 +80,11 @@ impl<K: Grant> Objects for StoredObjects<K> {
         let state = self.0.state();
         let key = |guard: &Arc<DeserializeGuard<K>>| ObjectKey::of(K::KIND, guard.as_ref());
         state.iter().map(key).collect()
+    }
+
+    fn uids(&self) -> Vec<String> {
+        let state = self.0.state();
+        state.iter().filter_map(|guard| guard.uid()).collect()
     }
 
     fn holders(&self) -> Vec<(String, Holder)> {

@@ -261,7 +261,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     let tenants = tenant_controller(
         &context,
         watch_tenant.as_deref(),
-        tenant_store,
+        (tenant_store, tenants_read.clone()),
         (tenant_writer, tenants_filled),
         &stop,
     );
@@ -291,7 +291,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
 fn tenant_controller(
     context: &Arc<Context>,
     watch_tenant: Option<&str>,
-    store: Store<EntraTenant>,
+    (store, first_list): (Store<EntraTenant>, FirstList),
     writer: (Writer<EntraTenant>, Filled),
     stop: &CancellationToken,
 ) -> BoxFuture<'static, ()> {
@@ -305,7 +305,15 @@ fn tenant_controller(
         gone.tenants.forget(&tenant.name_any());
         gone.trigger_grants_of(&tenant.name_any());
     };
-    let stream = watch(api, config, writer, "EntraTenant", context, on_delete).predicate_filter(
+    let stream = watch(
+        api,
+        config,
+        (store.clone(), writer),
+        "EntraTenant",
+        context,
+        on_delete,
+    )
+    .predicate_filter(
         predicates::generation.combine(predicates::annotations),
         PredicateConfig::default(),
     );
@@ -336,7 +344,7 @@ fn tenant_controller(
             },
             Arc::clone(context),
         );
-    Box::pin(drain(run))
+    Box::pin(drain(run, first_list, stop.clone()))
 }
 
 /// A future that ends when the process is asked to: SIGTERM or an interrupt.

@@ -61,6 +61,7 @@ pub fn load() -> Vec<Cases> {
         "grants.yaml",
         "tenants.yaml",
         "boundaries.yaml",
+        "policies.yaml",
         "role-assignments.yaml",
         "role-eligibilities.yaml",
     ]
