@@ -8,6 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use kube::{Client, ResourceExt};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -68,6 +69,8 @@ pub struct Context {
     pub kinds: Vec<Arc<dyn Objects>>,
     /// Whether they have been read once.
     pub kinds_read: Vec<FirstList>,
+    /// Whether the claims of objects that were there at the start are entered.
+    pub claims_primed: OnceCell<()>,
     /// Whose turn it is.
     pub lanes: Arc<Lanes>,
 }

@@ -17,7 +17,7 @@ pub const REPLICATION_DEADLINE: TimeDelta = TimeDelta::minutes(30);
 pub const LIST_LAG: TimeDelta = TimeDelta::minutes(5);
 
 /// How long to leave a request alone that only a person's change can make succeed.
-const STALLED_RECHECK: TimeDelta = TimeDelta::hours(1);
+pub(super) const STALLED_RECHECK: TimeDelta = TimeDelta::hours(1);
 
 /// What to do about a request that did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,9 @@ pub fn retry(sent: &Sent) -> Option<Retry> {
         }
         Refusal::Pending => backoff(TimeDelta::seconds(30), TimeDelta::minutes(15)),
         Refusal::NotReplicated if young => backoff(TimeDelta::seconds(4), TimeDelta::minutes(2)),
-        Refusal::NotReplicated | Refusal::Policy | Refusal::Permission => stalled,
+        Refusal::NotReplicated | Refusal::Policy | Refusal::Permission | Refusal::LastHolder => {
+            stalled
+        }
         Refusal::Other => Retry {
             stalled: sent.failures >= 5,
             ..backoff(TimeDelta::seconds(30), TimeDelta::minutes(30))
@@ -91,6 +93,7 @@ mod tests {
             failures,
             failing_since: Some(at - failing_for),
             current: true,
+            only_granted: false,
         }
     }
 
@@ -123,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_only_a_person_can_mend_stalls_and_is_looked_at_hourly() {
-        for refusal in [Refusal::Policy, Refusal::Permission] {
+        for refusal in [Refusal::Policy, Refusal::Permission, Refusal::LastHolder] {
             let retry = after(Outcome::Refused(refusal), 1, TimeDelta::zero());
             assert_eq!(retry, Some((3_600, true)));
         }
