@@ -19,7 +19,7 @@
 //! # Where things are
 //!
 //! An HTTP exchange comes in at `http`, meets its fault and its log line in `exchange` (or `batch`),
-//! and is routed by `router` to `engine` (PIM for groups), `directory` or `token`. All state is in
+//! and is routed by `router` to `engine` (PIM for groups and roles), `directory` or `token`. All state is in
 //! `world`, behind one lock. `control` serves `/_simulator/*`; [`Admin`] does what people do in the
 //! portal. Each rule of PIM sits in a file of its own under `engine`.
 
@@ -51,7 +51,7 @@ mod traffic;
 mod types;
 mod world;
 
-pub use admin::{Admin, AdminError, Grant, Operation};
+pub use admin::{Admin, AdminError, Grant, Operation, RoleGrant};
 pub use behaviour::{BatchSupport, Behaviour, GroupExpansion, PolicyMessageForm, UnfilteredList};
 pub use clock::VirtualClock;
 pub use engine::{
@@ -59,12 +59,15 @@ pub use engine::{
     Requirement,
 };
 pub use estate::{
-    ApplicationSeed, CertificateSeed, Estate, EstateError, FederatedCredentialSeed, GenerateSeed,
-    GroupPolicySeed, GroupSeed, IssuerSeed, ManagedIdentity, ScheduleSeed, SecretSeed,
+    AdministrativeUnitSeed, ApplicationSeed, CertificateSeed, Estate, EstateError,
+    FederatedCredentialSeed, GenerateSeed, GroupPolicySeed, GroupSeed, IssuerSeed, ManagedIdentity,
+    RoleAssignmentSeed, RoleDefinitionSeed, RoleScheduleSeed, ScheduleSeed, SecretSeed,
     ServicePrincipalSeed, TenantSeed, UserSeed,
 };
 pub use faults::{Fault, FaultError, FaultKind, Faults};
 pub use simulator::{Simulator, SimulatorConfig, StartError, TlsFiles};
 pub use token::DelegatedToken;
 pub use traffic::{Counts, Exchange, Mark, Traffic};
-pub use types::{Access, Kind, RequestView, ScheduleView, Window};
+pub use types::{
+    Access, Kind, RequestView, RoleRequestView, RoleScheduleView, ScheduleView, Window,
+};

@@ -5,21 +5,26 @@ use uuid::Uuid;
 
 use crate::admin::AdminError;
 use crate::behaviour::Behaviour;
+use crate::directory::roles::Roles;
 use crate::directory::{Class, Directory, Object};
 use crate::engine::input::{Action, Input};
+use crate::engine::policy::Policy;
 use crate::engine::row::Row;
 use crate::engine::store::Pim;
+use crate::engine::target::{Resource, RoleScope, Service, Target};
 use crate::engine::{Actor, store};
 use crate::estate::{
-    ApplicationSeed, Estate, GroupSeed, IssuerSeed, ServicePrincipalSeed, TenantSeed,
+    AdministrativeUnitSeed, ApplicationSeed, Estate, GroupSeed, IssuerSeed, ServicePrincipalSeed,
+    TenantSeed,
 };
-use crate::types::{Access, Kind};
+use crate::types::{Access, Kind, Window};
 
 /// The state of the simulated tenant.
 #[derive(Debug, Default)]
 pub(crate) struct World {
     pub tenant: TenantSeed,
     pub directory: Directory,
+    pub roles: Roles,
     pub pim: Pim,
     pub applications: Vec<ApplicationSeed>,
     pub issuers: Vec<IssuerSeed>,
@@ -81,29 +86,70 @@ impl World {
             ] {
                 for name in names {
                     let principal = self.find_principal(name)?;
-                    self.add_plain(group, principal, access, now);
+                    self.add_plain(Target::Group { group, access }, principal, now);
                 }
             }
+        }
+        for seed in &estate.administrative_units {
+            self.add_administrative_unit(seed, now, fresh)?;
+        }
+        for seed in &estate.role_definitions {
+            self.roles.add(seed, now, fresh);
+        }
+        for seed in &estate.role_assignments {
+            let target = self.find_role_target(&seed.role, &seed.directory_scope_id)?;
+            let principal = self.find_principal(&seed.principal)?;
+            self.add_plain(target, principal, now);
         }
         for seed in estate.schedules {
             let group = self.find(Class::Group, &seed.group)?;
             let principal = self.find_principal(&seed.principal)?;
-            let input = Input::from_window(
-                Action::AdminAssign,
+            let target = Target::Group {
                 group,
+                access: seed.access_id,
+            };
+            self.seed(
+                seed.kind,
+                target,
                 principal,
-                seed.access_id,
                 seed.window,
                 seed.justification,
-            );
-            // Grants of the estate are old enough not to be blocked by their age.
-            let then = if seed.window.start.is_some() {
-                now
-            } else {
-                now - TimeDelta::days(1)
-            };
-            self.create(seed.kind, &input, &Actor::Portal, then)?;
+                now,
+            )?;
         }
+        for seed in estate.role_schedules {
+            let target = self.find_role_target(&seed.role, &seed.directory_scope_id)?;
+            let principal = self.find_principal(&seed.principal)?;
+            self.seed(
+                seed.kind,
+                target,
+                principal,
+                seed.window,
+                seed.justification,
+                now,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A grant of the estate, old enough not to be blocked by its age.
+    fn seed(
+        &mut self,
+        kind: Kind,
+        target: Target,
+        principal: Uuid,
+        window: Window,
+        justification: Option<String>,
+        now: DateTime<Utc>,
+    ) -> Result<(), AdminError> {
+        let then = if window.start.is_some() {
+            now
+        } else {
+            now - TimeDelta::days(1)
+        };
+        let action = Action::AdminAssign;
+        let input = Input::from_window(action, target, principal, window, justification);
+        self.create(kind, &input, &Actor::Portal, then)?;
         Ok(())
     }
 
@@ -158,21 +204,47 @@ impl World {
             (&seed.policy.owner, Access::Owner),
         ] {
             if let Some(patch) = patch {
-                group.policy_mut(access).apply(patch);
+                let target = Target::Group { group: id, access };
+                group.policy_mut(target).apply(patch);
             }
         }
         id
     }
 
-    /// Adds a membership or ownership outside PIM.
-    pub fn add_plain(&mut self, group: Uuid, principal: Uuid, access: Access, now: DateTime<Utc>) {
+    /// Adds an administrative unit with its members.
+    pub fn add_administrative_unit(
+        &mut self,
+        seed: &AdministrativeUnitSeed,
+        now: DateTime<Utc>,
+        fresh: bool,
+    ) -> Result<Uuid, AdminError> {
+        let members = seed.members.iter().map(|name| self.find_principal(name));
+        let members: Vec<Uuid> = members.collect::<Result<_, _>>()?;
+        let id = self.directory.add(seed.id, seed.into(), now, fresh);
+        self.directory.alter(id, |object| {
+            if let Object::AdministrativeUnit(unit) = object {
+                unit.members = members;
+            }
+        });
+        Ok(id)
+    }
+
+    /// The policy that a request about a target has to obey.
+    pub fn policy(&self, target: Target) -> Policy {
+        match self.pim.book(target.resource()) {
+            Some(book) => book.policy(target).clone(),
+            None => Policy::default_of(target.service()),
+        }
+    }
+
+    /// Adds a membership, ownership or role assignment outside PIM.
+    pub fn add_plain(&mut self, target: Target, principal: Uuid, now: DateTime<Utc>) {
         let seq = self.pim.next_seq();
         self.pim.add_row(Row {
             seq,
             kind: Kind::Assignment,
-            group,
+            target,
             principal,
-            access,
             id_part: principal,
             created_using: None,
             activated_using: None,
@@ -200,19 +272,33 @@ impl World {
             return false;
         }
         let gone = now + self.behaviour.ghosts_linger_for;
-        for group in self.pim.groups_of(id) {
-            self.pim.kill(group, now, gone, |row| row.principal == id);
+        let held: Vec<_> = self.pim.resources_of(id).collect();
+        for resource in held {
+            self.pim
+                .kill(resource, now, gone, |row| row.principal == id);
         }
         if was_group {
-            self.pim.kill(id, now, gone, |_| true);
+            self.pim.kill(Resource::Group(id), now, gone, |_| true);
+        }
+        for role in self.pim.resources(Service::Roles) {
+            self.pim.kill(role, now, gone, |row| {
+                matches!(row.target, Target::Role { scope, .. } if scope.object() == Some(id))
+            });
         }
         true
     }
 
-    /// Applies what time has done to the groups that a call will look at.
-    pub fn settle(&mut self, groups: &[Uuid], now: DateTime<Utc>) {
-        for group in groups {
-            self.pim.settle(*group, now, &self.directory);
+    /// Deletes a custom role; its rows linger as ghosts.
+    pub fn delete_role(&mut self, role: Uuid, now: DateTime<Utc>) {
+        self.roles.delete(role);
+        let gone = now + self.behaviour.ghosts_linger_for;
+        self.pim.kill(Resource::Role(role), now, gone, |_| true);
+    }
+
+    /// Applies what time has done to the groups and roles that a call will look at.
+    pub fn settle(&mut self, resources: &[Resource], now: DateTime<Utc>) {
+        for resource in resources {
+            self.pim.settle(*resource, now, &self.directory);
         }
     }
 
@@ -232,6 +318,45 @@ impl World {
     /// A principal of any class.
     pub fn find_principal(&self, name: &str) -> Result<Uuid, AdminError> {
         self.lookup(&[Class::User, Class::Group, Class::ServicePrincipal], name)
+    }
+
+    /// A role definition by id or display name.
+    pub fn find_role(&self, name: &str) -> Result<Uuid, AdminError> {
+        let by_id = Uuid::try_parse(name).ok().and_then(|id| self.roles.get(id));
+        if let Some(role) = by_id {
+            return Ok(role.id);
+        }
+        match self.roles.by_name(name).as_slice() {
+            [one] => Ok(one.id),
+            [] => Err(AdminError::NotFound {
+                what: "role",
+                name: name.to_owned(),
+            }),
+            _ => Err(AdminError::Ambiguous {
+                name: name.to_owned(),
+            }),
+        }
+    }
+
+    /// A role at a scope; the administrative unit may be given by its name.
+    pub fn find_role_target(&self, role: &str, scope: &str) -> Result<Target, AdminError> {
+        let role = self.find_role(role)?;
+        let scope = match (
+            RoleScope::parse(scope),
+            scope.strip_prefix("/administrativeUnits/"),
+        ) {
+            (Some(scope), _) => scope,
+            (None, Some(name)) => {
+                RoleScope::AdministrativeUnit(self.find(Class::AdministrativeUnit, name)?)
+            }
+            (None, None) => {
+                return Err(AdminError::NotFound {
+                    what: "scope",
+                    name: scope.to_owned(),
+                });
+            }
+        };
+        Ok(Target::Role { role, scope })
     }
 
     fn lookup(&self, classes: &[Class], name: &str) -> Result<Uuid, AdminError> {

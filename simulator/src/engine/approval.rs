@@ -11,10 +11,28 @@ use super::activation;
 use super::assign;
 use super::create::Case;
 use super::request::{Progress, Request};
+use super::target::{GLOBAL_ADMINISTRATOR, PRIVILEGED_ROLE_ADMINISTRATOR, Target};
 use crate::error::GraphError;
+use crate::types::Access;
 use crate::world::World;
 
 impl World {
+    /// Whether a person may decide activations of a target: the owner of a group, and for a role whoever
+    /// manages roles.
+    pub fn decides(&self, person: Uuid, target: Target, now: DateTime<Utc>) -> bool {
+        match target {
+            Target::Group { group, .. } => {
+                let access = Access::Owner;
+                self.holds(person, Target::Group { group, access }, now)
+            }
+            Target::Role { .. } => self.holds_role(
+                person,
+                &[GLOBAL_ADMINISTRATOR, PRIVILEGED_ROLE_ADMINISTRATOR],
+                now,
+            ),
+        }
+    }
+
     /// Decides a request that awaits approval. The activation clock starts now.
     pub fn decide(
         &mut self,
@@ -29,7 +47,7 @@ impl World {
             .cloned()
             .ok_or_else(super::create::no_such_request)?;
         self.pim.begin_write();
-        self.settle(&[request.input.group], now);
+        self.settle(&[request.input.target.resource()], now);
         let progress = if approve {
             let actor = Actor::Portal;
             let case = Case {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::target::Service;
 use crate::behaviour::PolicyMessageForm;
 use crate::error::GraphError;
 use crate::types::Kind;
@@ -138,6 +139,14 @@ impl AdminRules {
 }
 
 impl Policy {
+    /// The documented defaults: those of directory roles are as for groups, but no grant has to end.
+    pub(crate) fn default_of(service: Service) -> Self {
+        let mut policy = Self::default();
+        policy.eligibility.permanent_allowed = service == Service::Roles;
+        policy.assignment.permanent_allowed = service == Service::Roles;
+        policy
+    }
+
     /// Changes what the patch names.
     pub fn apply(&mut self, patch: &PolicyPatch) {
         self.eligibility.apply(&patch.eligibility);
