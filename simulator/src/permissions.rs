@@ -94,24 +94,35 @@ pub(crate) fn pim_post(call: &Call, service: Service, kind: Kind) -> Result<bool
     }
 }
 
-/// Reading and deciding approvals: people only.
+/// Reading and deciding approvals: people only. Those of roles have permissions of their own, and
+/// an error of their own (measured).
 pub(crate) fn approvals(call: &Call, service: Service) -> Result<(), GraphError> {
     let names = names(service, Kind::Assignment);
-    let any_of: &[&str] = match service {
-        Service::Groups => &[names.read, names.write, OLD],
-        Service::Roles => &[
+    let reads = call.method == "GET";
+    let any_of: &[&str] = match (service, reads) {
+        (Service::Groups, true) => &[names.read, names.write, OLD],
+        (Service::Groups, false) => &[names.write, OLD],
+        (Service::Roles, true) => &[
             "PrivilegedAccess.Read.AzureAD",
             "PrivilegedAccess.ReadWrite.AzureAD",
         ],
+        (Service::Roles, false) => &["PrivilegedAccess.ReadWrite.AzureAD"],
     };
     let person = matches!(call.actor(), Actor::Person { .. });
     if person && call.caller.may(any_of) {
-        Ok(())
-    } else {
-        Err(GraphError::scope_not_granted(
-            any_of.get(..1).unwrap_or_default(),
-        ))
+        return Ok(());
     }
+    Err(match service {
+        Service::Groups => GraphError::scope_not_granted(any_of.get(..1).unwrap_or_default()),
+        Service::Roles => GraphError::new(
+            403,
+            "",
+            format!(
+                "Valid permissions not present. User needs one of {}.",
+                any_of.join(", ")
+            ),
+        ),
+    })
 }
 
 const ROLE_DEFINITIONS: &[&str] = &[
@@ -127,6 +138,54 @@ const ADMINISTRATIVE_UNITS: &[&str] = &[
     "Directory.Read.All",
     "Directory.ReadWrite.All",
 ];
+const GROUP_POLICIES: &[&str] = &["RoleManagementPolicy.ReadWrite.AzureADGroup"];
+const ROLE_POLICIES: &[&str] = &[
+    "RoleManagementPolicy.ReadWrite.Directory",
+    "RoleManagement.ReadWrite.Directory",
+];
+const GROUP_POLICIES_READ: &[&str] = &["RoleManagementPolicy.Read.AzureADGroup"];
+const ROLE_POLICIES_READ: &[&str] = &[
+    "RoleManagementPolicy.Read.Directory",
+    "RoleManagement.Read.Directory",
+    "RoleManagement.Read.All",
+];
+
+/// Reading policies, of groups or of directory roles. Unlike the rest of PIM, these endpoints answer
+/// like the directory (measured).
+pub(crate) fn policy_read(call: &Call, of_group: bool) -> Result<(), GraphError> {
+    let enough = if of_group {
+        GROUP_POLICIES_READ
+    } else {
+        ROLE_POLICIES_READ
+    };
+    if call.caller.may(enough) {
+        Ok(())
+    } else {
+        policy_write(call, of_group)
+    }
+}
+
+/// Changing them.
+pub(crate) fn policy_write(call: &Call, of_group: bool) -> Result<(), GraphError> {
+    let enough = if of_group {
+        GROUP_POLICIES
+    } else {
+        ROLE_POLICIES
+    };
+    call.caller.may(enough).then_some(()).ok_or_else(denied)
+}
+
+/// Reading authentication contexts.
+pub(crate) fn authentication_contexts(call: &Call) -> Result<(), GraphError> {
+    let enough = [
+        "AuthenticationContext.Read.All",
+        "AuthenticationContext.ReadWrite.All",
+        "Policy.Read.ConditionalAccess",
+        "Policy.ReadWrite.ConditionalAccess",
+        "Policy.Read.All",
+    ];
+    call.caller.may(&enough).then_some(()).ok_or_else(denied)
+}
 
 const USERS: &[&str] = &[
     "User.ReadBasic.All",

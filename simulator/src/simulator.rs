@@ -25,7 +25,9 @@ use crate::lock::lock;
 use crate::state;
 use crate::token::{DelegatedToken, Issue, Subject, Tokens};
 use crate::traffic::Traffic;
-use crate::types::{Kind, RequestView, RoleRequestView, RoleScheduleView, ScheduleView};
+use crate::types::{
+    Access, Kind, PolicyView, RequestView, RoleRequestView, RoleScheduleView, ScheduleView,
+};
 use crate::world::World;
 
 /// How a simulator is started. The default listens on a free loopback port, without TLS, serves the
@@ -186,6 +188,24 @@ impl Simulator {
     pub fn role_requests(&self) -> Vec<RoleRequestView> {
         let now = self.core.clock.now();
         state::role_requests(&lock(&self.core.world), now)
+    }
+
+    /// The policy of a group's membership or ownership, without replication delays.
+    ///
+    /// # Errors
+    /// When there is no such group.
+    pub fn group_policy(&self, group: &str, access: Access) -> Result<PolicyView, AdminError> {
+        let world = lock(&self.core.world);
+        Ok(world.policy_view(world.group_policy(group, access)?))
+    }
+
+    /// The policy of a directory role, by id or display name.
+    ///
+    /// # Errors
+    /// When there is no such role.
+    pub fn role_policy(&self, role: &str) -> Result<PolicyView, AdminError> {
+        let world = lock(&self.core.world);
+        Ok(world.policy_view(world.role_policy(role)?))
     }
 
     /// How the simulator behaves now.

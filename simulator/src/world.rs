@@ -7,16 +7,20 @@ use crate::admin::AdminError;
 use crate::behaviour::Behaviour;
 use crate::directory::roles::Roles;
 use crate::directory::{Class, Directory, Object};
+use crate::engine::approval_routes::Reviews;
 use crate::engine::input::{Action, Input};
-use crate::engine::policy::Policy;
 use crate::engine::row::Row;
 use crate::engine::store::Pim;
 use crate::engine::target::{Resource, RoleScope, Service, Target};
 use crate::engine::{Actor, store};
+use crate::error::GraphError;
 use crate::estate::{
-    AdministrativeUnitSeed, ApplicationSeed, Estate, GroupSeed, IssuerSeed, ServicePrincipalSeed,
-    TenantSeed,
+    AdministrativeUnitSeed, ApplicationSeed, Estate, GroupPolicySeed, GroupSeed, IssuerSeed,
+    ServicePrincipalSeed, TenantSeed,
 };
+use crate::policies::PolicyScope;
+use crate::policies::contexts::AuthenticationContextSeed;
+use crate::policies::store::Policies;
 use crate::types::{Access, Kind, Window};
 
 /// The state of the simulated tenant.
@@ -26,6 +30,9 @@ pub(crate) struct World {
     pub directory: Directory,
     pub roles: Roles,
     pub pim: Pim,
+    pub policies: Policies,
+    pub reviews: Reviews,
+    pub authentication_contexts: Vec<AuthenticationContextSeed>,
     pub applications: Vec<ApplicationSeed>,
     pub issuers: Vec<IssuerSeed>,
     pub behaviour: Behaviour,
@@ -89,12 +96,20 @@ impl World {
                     self.add_plain(Target::Group { group, access }, principal, now);
                 }
             }
+            self.seed_policies(group, &seed.policy, now)?;
+        }
+        for seed in estate.authentication_contexts {
+            self.publish_context(seed);
         }
         for seed in &estate.administrative_units {
             self.add_administrative_unit(seed, now, fresh)?;
         }
         for seed in &estate.role_definitions {
             self.roles.add(seed, now, fresh);
+        }
+        for seed in &estate.role_policies {
+            let scope = self.role_policy(&seed.role)?;
+            self.edit_policy(scope, &seed.policy, now, None)?;
         }
         for seed in &estate.role_assignments {
             let target = self.find_role_target(&seed.role, &seed.directory_scope_id)?;
@@ -159,6 +174,29 @@ impl World {
         self.issuers.push(seed);
     }
 
+    /// Adds or replaces an authentication context.
+    pub fn publish_context(&mut self, seed: AuthenticationContextSeed) {
+        self.authentication_contexts
+            .retain(|known| known.id != seed.id);
+        self.authentication_contexts.push(seed);
+    }
+
+    /// Applies what an estate says of a group's policies.
+    pub fn seed_policies(
+        &mut self,
+        group: Uuid,
+        seed: &GroupPolicySeed,
+        now: DateTime<Utc>,
+    ) -> Result<(), AdminError> {
+        for (patch, access) in [(&seed.member, Access::Member), (&seed.owner, Access::Owner)] {
+            if let Some(patch) = patch {
+                let scope = PolicyScope::Group { group, access };
+                self.edit_policy(scope, patch, now, None)?;
+            }
+        }
+        Ok(())
+    }
+
     pub fn add_service_principal(
         &mut self,
         seed: &ServicePrincipalSeed,
@@ -199,14 +237,14 @@ impl World {
         let group = self.pim.group_mut(id);
         group.not_found_left = not_found;
         group.failed_left = failed;
-        for (patch, access) in [
-            (&seed.policy.member, Access::Member),
-            (&seed.policy.owner, Access::Owner),
-        ] {
-            if let Some(patch) = patch {
-                let target = Target::Group { group: id, access };
-                group.policy_mut(target).apply(patch);
-            }
+        if fresh {
+            let behaviour = &self.behaviour;
+            self.policies.add_newcomer(
+                id,
+                now + behaviour.new_group_policy_lag,
+                behaviour.new_group_policy_not_found_reads,
+                behaviour.new_group_rules_not_found_reads,
+            );
         }
         id
     }
@@ -227,14 +265,6 @@ impl World {
             }
         });
         Ok(id)
-    }
-
-    /// The policy that a request about a target has to obey.
-    pub fn policy(&self, target: Target) -> Policy {
-        match self.pim.book(target.resource()) {
-            Some(book) => book.policy(target).clone(),
-            None => Policy::default_of(target.service()),
-        }
     }
 
     /// Adds a membership, ownership or role assignment outside PIM.
@@ -293,6 +323,17 @@ impl World {
         self.roles.delete(role);
         let gone = now + self.behaviour.ghosts_linger_for;
         self.pim.kill(Resource::Role(role), now, gone, |_| true);
+    }
+
+    /// Refuses every PIM call of a tenant without the licence.
+    pub fn check_licence(&self) -> Result<(), GraphError> {
+        if self.behaviour.licensed {
+            return Ok(());
+        }
+        Err(GraphError::bad_request(
+            "AadPremiumLicenseRequired",
+            "The tenant needs to have Microsoft Entra ID P2 or Microsoft Entra ID Governance license.",
+        ))
     }
 
     /// Applies what time has done to the groups and roles that a call will look at.

@@ -34,7 +34,7 @@ pub(super) fn activate(world: &mut World, case: &Case<'_>) -> Result<Decision, G
     if eligible.is_none() && eligible_elsewhere(world, case) {
         return Err(GraphError::invalid_scope());
     }
-    let rules = world.policy(input.target);
+    let rules = world.policy(input.target.policy());
     policy::check_activation(
         &rules,
         eligible.is_some(),

@@ -165,7 +165,7 @@ fn check_policy(world: &World, case: &Case<'_>, window: &Resolved) -> Result<(),
         return Ok(());
     }
     policy::check_admin(
-        &world.policy(case.input.target),
+        &world.policy(case.input.target.policy()),
         case.kind,
         &asked(case, window.length),
         world.behaviour.app_only_needs_justification,

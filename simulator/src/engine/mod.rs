@@ -14,11 +14,12 @@
 //! | `five_minute_rule`, `last_holder`, `overlap`, `prerequisites`, `policy` | what refuses them |
 //! | `cross_deletion` | what an update takes with it |
 //! | `replication`, `purge` | delays and the end of history |
-//! | [`routes`], [`sets`] | the endpoints |
+//! | [`routes`], [`approval_routes`], [`sets`] | the endpoints |
 //! | [`list`], [`shaping`], [`wire`] | the read side |
 
 mod activation;
 mod approval;
+pub(crate) mod approval_routes;
 mod assign;
 mod create;
 mod cross_deletion;
@@ -41,10 +42,7 @@ pub(crate) mod store;
 pub(crate) mod target;
 pub(crate) mod wire;
 
-pub use policy::{
-    ActivationRules, ActivationRulesPatch, AdminRules, AdminRulesPatch, Policy, PolicyPatch,
-    Requirement,
-};
+pub use policy::{ActivationRules, AdminRules, Policy, Requirement};
 
 use uuid::Uuid;
 

@@ -9,7 +9,7 @@ use super::request::Request;
 use super::sets::Set;
 use super::shaping::{Links, bodies, finish, row_by_id, to_value};
 use super::target::{GLOBAL_ADMINISTRATOR, PRIVILEGED_ROLE_ADMINISTRATOR, Resource, Service};
-use super::{Actor, approval, create, wire};
+use super::{Actor, approval_routes, create, wire};
 use crate::answer::Answer;
 use crate::behaviour::UnfilteredList;
 use crate::call::Call;
@@ -45,14 +45,10 @@ pub(crate) fn serve(
     if set.is_none() && !(*name == approvals_name && has_approvals) {
         return Err(GraphError::unknown_segment(name));
     }
-    if !world.behaviour.licensed {
-        return Err(GraphError::bad_request(
-            "AadPremiumLicenseRequired",
-            "The tenant needs to have Microsoft Entra ID P2 or Microsoft Entra ID Governance license.",
-        ));
-    }
+    world.check_licence()?;
     let Some(set) = set else {
-        return approvals(world, call, service, rest);
+        permissions::approvals(call, service)?;
+        return approval_routes::serve(world, call, service, rest);
     };
     match (call.method.as_str(), set.is_requests(), rest) {
         ("GET", _, []) => list(world, call, set),
@@ -248,7 +244,7 @@ fn current_user(world: &mut World, call: &Call, set: Set, on: &str) -> Result<An
     Ok(page(call, context, value, next))
 }
 
-/// Requests that the person made, or may decide.
+/// Requests that the person made, or may decide as approver.
 fn others_requests(world: &World, call: &Call, set: Set, person: Uuid, on: &str) -> Vec<Value> {
     let view = world.view(call.now, call.stale);
     let filter = call.query.filter.as_ref();
@@ -258,44 +254,11 @@ fn others_requests(world: &World, call: &Call, set: Set, person: Uuid, on: &str)
         _ => {
             request.approval
                 && request.input.principal != person
-                && world.decides(person, request.input.target, call.now)
+                && world.may_decide(person, request.input.target.policy(), call.now)
         }
     };
     let bodies = found.into_iter().filter(mine);
     bodies
         .map(|request| to_value(&wire::request(request, call.now, false)))
         .collect()
-}
-
-/// Approvals can be read by people only; an application is always refused.
-fn approvals(
-    world: &World,
-    call: &Call,
-    service: Service,
-    rest: &[&str],
-) -> Result<Answer, GraphError> {
-    permissions::approvals(call, service)?;
-    let name = service.approvals().0;
-    let [id] = rest else {
-        return Err(GraphError::unknown_segment(rest.last().unwrap_or(&name)));
-    };
-    let request = Uuid::try_parse(id)
-        .ok()
-        .and_then(|id| world.pim.request(id, call.now, &world.behaviour))
-        .filter(|request| request.approval && request.service() == service)
-        .ok_or_else(create::no_such_request)?;
-    let context = format!(
-        "{}/{}/$metadata#{}/{name}/$entity",
-        call.base,
-        call.version,
-        service.base()
-    );
-    let mut entity = approval::body(request, call.now);
-    if call.version == "beta"
-        && let Value::Object(map) = &mut entity
-        && let Some(stages) = map.remove("stages")
-    {
-        map.insert("steps".to_owned(), stages);
-    }
-    Ok(Answer::json(200, &Entity { context, entity }))
 }

@@ -5,24 +5,19 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::policy::Policy;
 use super::request::{Progress, Request};
 use super::row::{Death, Row};
 use super::target::{Resource, Service, Target};
 use super::{last_holder, purge};
 use crate::behaviour::Behaviour;
 use crate::directory::Directory;
-use crate::types::{Access, Kind};
+use crate::types::Kind;
 
 /// What PIM knows of one group or role.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     /// The first request onboards a group, irreversibly.
     pub onboarded: bool,
-    pub member: Policy,
-    pub owner: Policy,
-    /// The policy of a role, whatever the scope.
-    pub role: Policy,
     pub rows: Vec<Row>,
     /// Positions in [`Pim::requests`].
     pub requests: Vec<usize>,
@@ -34,33 +29,6 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    fn new() -> Self {
-        Self {
-            role: Policy::default_of(Service::Roles),
-            ..Self::default()
-        }
-    }
-
-    pub fn policy(&self, target: Target) -> &Policy {
-        match target {
-            Target::Group { access, .. } => match access {
-                Access::Member => &self.member,
-                Access::Owner => &self.owner,
-            },
-            Target::Role { .. } => &self.role,
-        }
-    }
-
-    pub fn policy_mut(&mut self, target: Target) -> &mut Policy {
-        match target {
-            Target::Group { access, .. } => match access {
-                Access::Member => &mut self.member,
-                Access::Owner => &mut self.owner,
-            },
-            Target::Role { .. } => &mut self.role,
-        }
-    }
-
     /// Rows of one principal and target that have not ended.
     pub fn alive(
         &self,
@@ -123,7 +91,7 @@ impl Pim {
     }
 
     pub fn book_mut(&mut self, of: Resource) -> &mut Book {
-        self.books.entry(of).or_insert_with(Book::new)
+        self.books.entry(of).or_default()
     }
 
     pub fn group(&self, id: Uuid) -> Option<&Book> {

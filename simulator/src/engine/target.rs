@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use uuid::{Uuid, uuid};
 
+use crate::policies::PolicyScope;
 use crate::types::{Access, Kind};
 
 /// The role whose last holder is not removed.
@@ -114,6 +115,14 @@ impl Target {
 
     pub fn service(self) -> Service {
         self.resource().service()
+    }
+
+    /// The policy that requests are held to; of a role it is the same at every scope.
+    pub fn policy(self) -> PolicyScope {
+        match self {
+            Self::Group { group, access } => PolicyScope::Group { group, access },
+            Self::Role { role, .. } => PolicyScope::Role { role },
+        }
     }
 
     /// Whether a young active row of one blocks changes of the other: for roles the rule was measured

@@ -8,14 +8,15 @@ use super::{
 };
 use crate::directory::builtin_roles::BUILTIN_ROLES;
 
-/// The application permissions the operator needs.
+/// The application permissions that the operator needs.
 const OPERATOR_ROLES: &[&str] = &[
     "PrivilegedEligibilitySchedule.ReadWrite.AzureADGroup",
     "PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup",
     "RoleManagementPolicy.ReadWrite.AzureADGroup",
+    "RoleManagementPolicy.ReadWrite.Directory",
+    "AuthenticationContext.Read.All",
     "RoleEligibilitySchedule.ReadWrite.Directory",
     "RoleAssignmentSchedule.ReadWrite.Directory",
-    "RoleManagementPolicy.ReadWrite.Directory",
     "RoleManagement.Read.Directory",
     "AdministrativeUnit.Read.All",
     "GroupMember.Read.All",

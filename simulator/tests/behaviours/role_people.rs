@@ -116,7 +116,13 @@ async fn role_approvals_are_a_segment_of_beta_only() {
         .get(&beta)
         .await
         .refused(404, "RoleAssignmentRequestNotFound");
-    bed.get(&beta).await.refused(403, "UnknownError");
+    let refused = bed.get(&beta).await;
+    refused.refused(403, "");
+    assert!(
+        refused
+            .message()
+            .starts_with("Valid permissions not present.")
+    );
 }
 
 #[tokio::test]
@@ -329,4 +335,40 @@ async fn a_person_whose_token_lacks_the_scope_reads_no_roles() {
         .get(&format!("{ROLES}/roleEligibilitySchedules"))
         .await
         .refused(403, "UnknownError");
+}
+
+#[tokio::test]
+async fn activating_a_role_waits_for_an_approver_who_decides_on_beta() {
+    let (bed, alice) = eligible_alice().await;
+    let policy = json!({"do": "setRolePolicy", "role": "User Administrator",
+        "policy": {"activation": {"approvalRequired": true}}});
+    bed.post("/_simulator/estate", policy).await;
+    let asked = alice.role(ACTIVE, "selfActivate", hours("PT1H")).await;
+    asked.is("PendingApproval");
+    assert_eq!(asked.body["approvalId"], asked.body["id"]);
+    let id = asked.text("id");
+    // Nobody is named, so whoever manages roles approves: the lead is Global Administrator.
+    let lead = bed.seen_by("lead@contoso.com");
+    let waiting = format!(
+        "{ROLES}/roleAssignmentScheduleRequests/filterByCurrentUser(on='approver')\
+         ?$filter=status eq 'PendingApproval'"
+    );
+    assert_eq!(lead.get(&waiting).await.items()[0]["id"], id);
+    assert!(alice.get(&waiting).await.items().is_empty());
+    let approval = format!("/beta/roleManagement/directory/roleAssignmentApprovals/{id}");
+    let seen = lead.get(&format!("{approval}?$expand=steps")).await;
+    assert_eq!(seen.body["steps"][0]["reviewResult"], "NotReviewed");
+    let decision = json!({"reviewResult": "Approve", "justification": "on duty"});
+    let step = format!("{approval}/steps/{id}");
+    let patch = |who: &Bed| {
+        let request = who.client.patch(format!("{}{step}", who.simulator.url()));
+        request.bearer_auth(&who.token).json(&decision).send()
+    };
+    assert_eq!(patch(&alice).await.unwrap().status(), 403);
+    assert_eq!(patch(&bed).await.unwrap().status(), 403, "an application");
+    assert_eq!(patch(&lead).await.unwrap().status(), 204);
+    assert_eq!(patch(&lead).await.unwrap().status(), 409);
+    let seen = lead.get(&approval).await;
+    assert_eq!(seen.body["steps"][0]["reviewResult"], "Approve");
+    assert_eq!(bed.alices(ACTIVE).await[0]["assignmentType"], "Activated");
 }
