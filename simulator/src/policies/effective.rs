@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::PolicyScope;
 use super::approvers::{self, Approver};
 use crate::duration;
+use crate::engine::target::{GLOBAL_ADMINISTRATOR, PRIVILEGED_ROLE_ADMINISTRATOR};
 use crate::engine::{ActivationRules, AdminRules, Policy, Requirement};
 use crate::world::World;
 
@@ -16,9 +19,27 @@ impl World {
         of(self.policies.rules(scope))
     }
 
-    /// Who may decide activations.
-    pub(crate) fn approvers(&self, scope: PolicyScope) -> Vec<Approver> {
-        approvers::of(self.policies.rules(scope))
+    /// Whether a person is among the approvers of activations, also as member of a group. Where a
+    /// role names none, whoever manages roles approves; groups have no such fallback.
+    pub(crate) fn may_decide(&self, person: Uuid, scope: PolicyScope, now: DateTime<Utc>) -> bool {
+        let groups = self.groups_around(person, now);
+        let named = approvers::of(self.policies.rules(scope));
+        if named.is_empty() && matches!(scope, PolicyScope::Role { .. }) {
+            let managers = [GLOBAL_ADMINISTRATOR, PRIVILEGED_ROLE_ADMINISTRATOR];
+            return self.holds_role(person, &managers, now);
+        }
+        named.into_iter().any(|approver| match approver {
+            Approver::User(id) => id == person,
+            Approver::GroupMembers(id) => groups.contains(&id),
+        })
+    }
+
+    /// Whether approvers have to give a reason.
+    pub(crate) fn reviewers_explain(&self, scope: PolicyScope) -> bool {
+        let approval = rule(self.policies.rules(scope), super::change::APPROVAL);
+        approval.is_some_and(|rule| {
+            rule["setting"]["approvalStages"][0]["isApproverJustificationRequired"] == true
+        })
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod activation;
 mod admin_control;
+mod approvals;
 mod assertions;
 mod assign_and_update;
 mod batch;
@@ -19,9 +20,19 @@ mod faults;
 mod lists;
 mod permissions;
 mod policy;
-mod policy_endpoints;
+mod policy_approvers;
+mod policy_bed;
+mod policy_changes;
+mod policy_control;
+mod policy_permissions;
+mod policy_reads;
 mod removal;
 mod replication;
+mod role_bed;
+mod role_definitions;
+mod role_grants;
+mod role_lists;
+mod role_people;
 mod sign_in;
 mod time;
 mod traffic;
