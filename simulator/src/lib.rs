@@ -53,7 +53,9 @@ mod types;
 mod world;
 
 pub use admin::{Admin, AdminError, Grant, Operation, RoleGrant};
-pub use behaviour::{BatchSupport, Behaviour, GroupExpansion, PolicyMessageForm, UnfilteredList};
+pub use behaviour::{
+    BatchSupport, Behaviour, GroupExpansion, PolicyMessageForm, RoleApprovers, UnfilteredList,
+};
 pub use clock::VirtualClock;
 pub use engine::{ActivationRules, AdminRules, Policy, Requirement};
 pub use estate::{

@@ -15,6 +15,9 @@ use crate::lock::lock;
 use crate::types::{Access, Kind, Window};
 use crate::world::World;
 
+/// Who is shown as the author of what is done in the portal.
+const PORTAL: &str = "Administrator";
+
 pub(super) fn apply(core: &Core, operation: Operation) -> Result<String, AdminError> {
     let now = core.clock.now();
     let mut world = lock(&core.world);
@@ -129,12 +132,12 @@ fn settings(
             policy,
         } => {
             let scope = world.group_policy(&group, access_id)?;
-            world.edit_policy(scope, &policy, now, portal())?;
+            world.edit_policy(scope, &policy, now, Some(PORTAL.to_owned()))?;
             world.find(Class::Group, &group)
         }
         Operation::SetRolePolicy { role, policy } => {
             let scope = world.role_policy(&role)?;
-            world.edit_policy(scope, &policy, now, portal())?;
+            world.edit_policy(scope, &policy, now, Some(PORTAL.to_owned()))?;
             Ok(world.tenant.id)
         }
         Operation::SetAuthenticationContext(seed) => {
@@ -190,11 +193,6 @@ fn settings(
         }
         operation => grant(world, operation, now),
     }
-}
-
-/// Who is shown as the author of what is done in the portal.
-fn portal() -> Option<String> {
-    Some("Administrator".to_owned())
 }
 
 /// The deeds that become schedule requests.
