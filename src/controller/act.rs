@@ -250,12 +250,11 @@ pub async fn send<K: Grant>(
     let entry = audit::Entry::Sent {
         order,
         client_request_id,
-        origin,
         answer: answer
             .as_ref()
             .map(|accepted| (accepted.id.as_str(), accepted.status.as_str())),
     };
-    audit::record(tenant, grant, order.resolved, &entry);
+    audit::record(tenant, grant, order.resolved, origin, &entry);
     context
         .metrics
         .write(K::KIND, order.change.action().as_str(), answer.is_ok());

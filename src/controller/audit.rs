@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     api::{
         conditions::ConditionType,
-        status::{AuthorizedBy, GrantStatus, ResolvedReferences},
+        status::{GrantStatus, ResolvedReferences},
     },
     graph::GraphError,
     pim::plan::Change,
@@ -32,41 +32,55 @@ pub enum Entry<'a> {
         order: &'a Order<'a>,
         /// Its `client-request-id`.
         client_request_id: Uuid,
-        /// Where the object comes from.
-        origin: &'a Origin,
         /// The request's id in Graph and its status, or why there is none.
         answer: Result<(&'a str, &'a str), &'a GraphError>,
     },
     /// A request is not sent, because nobody allows it.
-    Denied {
-        /// What the condition `Authorized` is to say.
-        verdict: &'a Verdict,
-        /// Where the object comes from.
-        origin: &'a Origin,
-    },
+    Denied(&'a Verdict),
 }
 
-/// Writes a line about a grant. A denial is news only where the object's status does not say it already: a pass that changes
-/// nothing writes nothing.
+/// Writes a line about a grant.
 pub fn record<K: Grant>(
     tenant: &Tenant,
     grant: &K,
     resolved: &ResolvedReferences,
+    origin: &Origin,
     entry: &Entry<'_>,
 ) {
-    let status = grant.status();
-    let object = (
-        grant.namespace().unwrap_or_default(),
-        grant.name_any(),
-        grant.uid().unwrap_or_default(),
-        grant.meta().generation.unwrap_or_default(),
-    );
-    let (namespace, name, uid, generation) = object;
+    let allowed_by = grant
+        .status()
+        .and_then(|status| status.authorized_by.as_ref());
+    // The fields that both sorts of line have come first; the others are named once for each.
+    macro_rules! line {
+        ($level:ident, $message:literal, $($field:tt)*) => {
+            $level!(
+                target: "pim_operator::audit",
+                kind = K::KIND,
+                namespace = grant.namespace(),
+                name = grant.name_any(),
+                uid = grant.uid(),
+                generation = grant.meta().generation,
+                cluster = origin.cluster,
+                revision = origin.revision,
+                tenant = tenant.name,
+                tenant_id = %tenant.id,
+                group_id = %resolved.group_id,
+                group = resolved.target_name,
+                principal_id = %resolved.principal_id,
+                principal = resolved.principal_name,
+                access_id = ?grant.target().access_id,
+                boundary = allowed_by.map(|by| by.name.as_str()),
+                boundary_uid = allowed_by.map(|by| by.uid.as_str()),
+                boundary_generation = allowed_by.map(|by| by.generation),
+                $($field)*
+                $message
+            )
+        };
+    }
     match entry {
         Entry::Sent {
             order,
             client_request_id,
-            origin,
             answer,
         } => {
             let window = match order.change {
@@ -79,26 +93,9 @@ pub fn record<K: Grant>(
                 Ok((id, status)) => (*status, Some(*id)),
                 Err(error) => (error.code().unwrap_or("Unknown"), error.request_id()),
             };
-            let allowed_by = status.and_then(|status| status.authorized_by.as_ref());
-            info!(
-                target: "pim_operator::audit",
-                kind = K::KIND,
-                namespace,
-                name,
-                uid,
-                generation,
-                cluster = origin.cluster,
-                revision = origin.revision,
-                tenant = tenant.name,
-                tenant_id = %tenant.id,
-                group_id = %resolved.group_id,
-                group = resolved.target_name,
-                principal_id = %resolved.principal_id,
-                principal = resolved.principal_name,
-                access_id = ?grant.target().access_id,
-                boundary = allowed_by.map(|by| by.name.as_str()),
-                boundary_uid = allowed_by.map(|by| by.uid.as_str()),
-                boundary_generation = allowed_by.map(|by| by.generation),
+            line!(
+                info,
+                "request sent",
                 action = order.change.action().as_str(),
                 why = order.why.as_str(),
                 start = window.map(|window| instant_text(window.start)),
@@ -106,40 +103,15 @@ pub fn record<K: Grant>(
                 client_request_id = %client_request_id,
                 request_id,
                 outcome,
-                "request sent"
             );
         }
-        Entry::Denied { verdict, origin } => {
-            if !is_news(status, verdict, generation) {
-                return;
-            }
-            let allowed_by: Option<&AuthorizedBy> =
-                status.and_then(|status| status.authorized_by.as_ref());
-            warn!(
-                target: "pim_operator::audit",
-                kind = K::KIND,
-                namespace,
-                name,
-                uid,
-                generation,
-                cluster = origin.cluster,
-                revision = origin.revision,
-                tenant = tenant.name,
-                tenant_id = %tenant.id,
-                group_id = %resolved.group_id,
-                group = resolved.target_name,
-                principal_id = %resolved.principal_id,
-                principal = resolved.principal_name,
-                access_id = ?grant.target().access_id,
-                boundary = allowed_by.map(|by| by.name.as_str()),
-                boundary_uid = allowed_by.map(|by| by.uid.as_str()),
-                boundary_generation = allowed_by.map(|by| by.generation),
-                reason = verdict.reason.as_str(),
-                outcome = "denied",
-                detail = verdict.message,
-                "request denied"
-            );
-        }
+        Entry::Denied(verdict) => line!(
+            warn,
+            "request denied",
+            reason = verdict.reason.as_str(),
+            outcome = "denied",
+            detail = verdict.message,
+        ),
     }
 }
 

@@ -136,12 +136,6 @@ impl Authority {
         self.primed.get_or_init(count).await;
     }
 
-    /// Whether everything is read that a judgement rests on.
-    #[must_use]
-    pub fn is_primed(&self) -> bool {
-        self.primed.initialized()
-    }
-
     /// Judges an object, or the window of one request for it.
     pub(super) async fn judge<K: Grant>(
         &self,
@@ -161,9 +155,10 @@ impl Authority {
         let labels = self.labels(&request.namespace);
         let protected = protected(context, &request.tenant);
         let known = &place.tenant.facts;
-        let authorized_by = grant
-            .status()
-            .and_then(|status| status.authorized_by.clone());
+        let status = grant.status();
+        let authorized_by = status.and_then(|status| status.authorized_by.clone());
+        // A permit that somebody else wrote into the status is none.
+        let sealed = status.is_some_and(|status| self.is_sealed(grant, place, status));
         let held_by_others = lock(&self.quota).before(&request.namespace, &Holder::of(grant));
         let role_assignable = place
             .tenant
@@ -194,6 +189,7 @@ impl Authority {
                 Ruling::Unknown(need) => need,
             };
             if purpose == Purpose::Standing
+                && sealed
                 && let Some(permit) = kept(&fence, authorized_by.as_ref())
             {
                 return Judged::Allowed(permit);
@@ -290,19 +286,28 @@ impl Authority {
         place: &Place,
         status: &GrantStatus,
     ) -> bool {
-        let sealed = self
-            .seal(grant, place)
-            .is_some_and(|seal| status.seal == Some(seal));
         let request = request(grant, place, Span::Permanent);
-        sealed
+        self.is_sealed(grant, place, status)
             || self
                 .fence()
                 .covers(&request, &self.labels(&request.namespace))
     }
 
+    /// Whether the operator itself wrote what a status records.
+    fn is_sealed<K: Grant>(&self, grant: &K, place: &Place, status: &GrantStatus) -> bool {
+        let seal = self.seal(grant, place);
+        seal.is_some() && status.seal == seal
+    }
+
+    /// Seals what a status records. Where the operator has no key, a seal that is there stays: it may be a good one.
+    pub(super) fn seal_into<K: Grant>(&self, status: &mut GrantStatus, grant: &K, place: &Place) {
+        if let Some(seal) = self.seal(grant, place) {
+            status.seal = Some(seal);
+        }
+    }
+
     /// The seal for what an object's status records; none where the operator has no key.
-    #[must_use]
-    pub(super) fn seal<K: Grant>(&self, grant: &K, place: &Place) -> Option<String> {
+    fn seal<K: Grant>(&self, grant: &K, place: &Place) -> Option<String> {
         let seal = self.seal.get()?.as_ref()?;
         let resolved = &place.resolved;
         let access = format!("{:?}", grant.target().access_id);
@@ -325,6 +330,12 @@ impl Authority {
             .map_or(OnAuthorityLost::Freeze, |boundary| {
                 boundary.on_authority_lost
             })
+    }
+
+    /// Every place that is taken: the namespace, and the uid of the object.
+    #[must_use]
+    pub fn places(&self) -> Vec<(String, String)> {
+        lock(&self.quota).places()
     }
 
     fn fence(&self) -> Arc<Fence> {

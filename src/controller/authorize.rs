@@ -22,7 +22,7 @@ use super::{
     audit::{self, Entry, is_news},
     authority::{Judged, Purpose, declared_span, span},
     context::unresolved_since,
-    delete::{Revocation, revoke},
+    delete::{Revocation, heir, revoke},
     grant::{Grant, ObjectKey},
     pass::{Pass, Place, unresolved_pass},
     reconcile::{ReconcileError, Reconciler},
@@ -103,16 +103,26 @@ impl<K: Grant> Reconciler<K> {
         self.give_up_claim(&pass.grant);
         self.note_denial(&pass, place, denial).await;
         let lost = pass.status.created_via.is_some();
+        if !lost && pass.status.last_request.is_none() {
+            // Nothing was asked for: a place that it took for a request that never left is free again.
+            let namespace = pass.grant.namespace().unwrap_or_default();
+            let uid = pass.grant.uid().unwrap_or_default();
+            context.authority.release(context, &namespace, &uid);
+        }
+        let mut held = if lost { Held::Frozen } else { Held::Nothing };
         if lost
             && mode == Mode::Manage
             && context.authority.on_lost(&pass.status) == OnAuthorityLost::Revoke
         {
-            let revocation = Revocation::AuthorityLost(denial);
-            if let Some(pass) = revoke(self, pass.clone(), place, revocation, now).await? {
-                return Ok(pass);
+            if heir(self, &pass.grant, place).await?.is_some() {
+                held = Held::Inherited;
+            } else {
+                let revocation = Revocation::AuthorityLost(denial);
+                if let Some(pass) = revoke(self, pass.clone(), place, revocation, now).await? {
+                    return Ok(pass);
+                }
             }
         }
-        let held = if lost { Held::Frozen } else { Held::Nothing };
         if !lost {
             pass.status.authorized_by = None;
         }
@@ -205,18 +215,17 @@ impl<K: Grant> Reconciler<K> {
             .authority
             .confirm(context, permit, &namespace)
             .await?;
-        if confirmed && context.authority.admit(&pass.grant, permit) {
+        let report = if !confirmed {
+            report::boundary_changed(&permit.name)
+        } else if !context.authority.admit(&pass.grant, permit) {
+            report::last_place_taken(&permit.name)
+        } else {
             return Ok(None);
-        }
-        // Either the watch is behind the boundary, or others were faster to the last places: the next look says which.
+        };
         let generation = pass.grant.meta().generation.unwrap_or_default();
         let mut pass = pass.clone();
         pass.wake = Some(now + TimeDelta::seconds(1));
-        Ok(Some(pass.say(
-            &report::boundary_changed(&permit.name),
-            generation,
-            now,
-        )))
+        Ok(Some(pass.say(&report, generation, now)))
     }
 
     fn give_up_claim(&self, grant: &K) {
@@ -235,11 +244,8 @@ impl<K: Grant> Reconciler<K> {
         }
         self.context.metrics.denied(K::KIND, denial.clause());
         let origin = self.context.origins.of(&pass.grant).await;
-        let entry = Entry::Denied {
-            verdict: &verdict,
-            origin: &origin,
-        };
-        audit::record(&place.tenant, &pass.grant, &place.resolved, &entry);
+        let entry = Entry::Denied(&verdict);
+        audit::record(&place.tenant, &pass.grant, &place.resolved, &origin, &entry);
     }
 }
 

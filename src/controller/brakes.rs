@@ -28,13 +28,13 @@ const OUTCOMES: TimeDelta = TimeDelta::seconds(5);
 /// What the brakes say of a request.
 pub(super) enum Braked<K> {
     /// It may leave.
-    Free(Pass<K>, Permit),
+    Free(Pass<K>, Clearance),
     /// It may not; the pass says why.
     Held(Pass<K>),
 }
 
-/// Leave to send one request, and whom to tell what became of it.
-pub(super) struct Permit {
+/// Leave of the brakes to send one request, and whom to tell what became of it.
+pub(super) struct Clearance {
     counted: Option<Counted>,
 }
 
@@ -44,7 +44,7 @@ struct Counted {
     again: bool,
 }
 
-impl Permit {
+impl Clearance {
     /// Takes in what became of the request.
     pub(super) fn learn(&self, context: &Context, outcome: Option<&Outcome>) {
         if let (Some(counted), Some(outcome)) = (&self.counted, outcome) {
@@ -111,7 +111,7 @@ impl<K: Grant> Reconciler<K> {
             return Ok(Braked::Held(pass.say(&report, generation, now)));
         }
         if !order.change.action().is_removal() {
-            return Ok(Braked::Free(pass, Permit { counted: None }));
+            return Ok(Braked::Free(pass, Clearance { counted: None }));
         }
         if let Err(error) = self
             .context
@@ -126,7 +126,7 @@ impl<K: Grant> Reconciler<K> {
             return Ok(Braked::Held(held));
         }
         if effect != Effect::Revokes {
-            return Ok(Braked::Free(pass, Permit { counted: None }));
+            return Ok(Braked::Free(pass, Clearance { counted: None }));
         }
         let uid = pass.grant.uid().unwrap_or_default();
         let key = ObjectKey::of(K::KIND, &pass.grant);
@@ -142,7 +142,7 @@ impl<K: Grant> Reconciler<K> {
                     uid,
                     again,
                 });
-                Ok(Braked::Free(pass, Permit { counted }))
+                Ok(Braked::Free(pass, Clearance { counted }))
             }
             Answer::Wait => Ok(Braked::Held(pass.put_off(now + OUTCOMES))),
             Answer::Hold => {

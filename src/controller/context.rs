@@ -116,8 +116,16 @@ impl Context {
         }
     }
 
-    /// Drops the claims of objects that are gone.
-    pub fn prune_claims(&self) {
+    /// Drops the claims and the places in quotas of objects that went while a pass had them in hand.
+    pub fn prune(&self) {
+        // The places come first: whoever takes one later is in a store already.
+        let places = self.authority.places();
+        let there: HashSet<String> = self.kinds.iter().flat_map(|kind| kind.uids()).collect();
+        for (namespace, uid) in places {
+            if !there.contains(&uid) {
+                self.authority.release(self, &namespace, &uid);
+            }
+        }
         for claim in self.registry.objects() {
             if !self.is_alive(&claim) {
                 self.registry.release(&claim.object);
@@ -140,6 +148,8 @@ pub trait Objects: Send + Sync {
     fn of_tenant(&self, tenant: &str) -> Vec<ObjectKey>;
     /// Every object.
     fn all(&self) -> Vec<ObjectKey>;
+    /// The uid of every object.
+    fn uids(&self) -> Vec<String>;
     /// The objects that hold a grant, or may: they are held by our finalizer, or their status says so. With their namespace.
     fn holders(&self) -> Vec<(String, Holder)>;
     /// The objects of a namespace that are not authorised.
@@ -187,6 +197,11 @@ impl<K: Grant> Objects for StoredObjects<K> {
         let state = self.0.state();
         let key = |guard: &Arc<DeserializeGuard<K>>| ObjectKey::of(K::KIND, guard.as_ref());
         state.iter().map(key).collect()
+    }
+
+    fn uids(&self) -> Vec<String> {
+        let state = self.0.state();
+        state.iter().filter_map(|guard| guard.uid()).collect()
     }
 
     fn holders(&self) -> Vec<(String, Holder)> {

@@ -3,6 +3,7 @@
 //! Gone already is success. `Retain`, a deleted CRD, or the escape annotation leave the access in Entra and say so.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::future::join_all;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Resource, ResourceExt,
@@ -32,7 +33,7 @@ use super::{
     authority::{Judged, Purpose, declared_span},
     brakes::is_protected,
     context::Remembered,
-    grant::Grant,
+    grant::{Grant, ObjectKey},
     inquiry::{Inquiry, inquire},
     pass::{Pass, Place, absence, is_held, nudged, read_back_later, status_with_answer, wait_pass},
     reconcile::{ReconcileError, Reconciler},
@@ -109,15 +110,9 @@ pub(super) async fn pass<K: Grant>(
         }
     };
     let place = Place::new(grant, tenant, resolved);
-    let claimants = reconciler
-        .context
-        .registry
-        .others(&place.key(), &grant.uid().unwrap_or_default());
-    for heir in claimants {
-        if reconciler.context.is_alive(&heir) && inherits::<K>(reconciler, &heir, &place).await? {
-            let note = format!("the access stays: {} declares the same grant", heir.object);
-            return release(reconciler, grant, EventType::Normal, "HandedOver", note).await;
-        }
+    if let Some(heir) = heir(reconciler, grant, &place).await? {
+        let note = format!("the access stays: {heir} declares the same grant");
+        return release(reconciler, grant, EventType::Normal, "HandedOver", note).await;
     }
     if is_gone(&record(&pass.status, generation), &place).await {
         let note =
@@ -320,6 +315,22 @@ fn not_ours<K: Grant>(mut pass: Pass<K>, generation: i64, now: DateTime<Utc>) ->
     )
 }
 
+/// The object that takes over the access of another one with the same key, if there is one.
+pub(super) async fn heir<K: Grant>(
+    reconciler: &Reconciler<K>,
+    grant: &K,
+    place: &Place,
+) -> Result<Option<ObjectKey>, ReconcileError> {
+    let context = &reconciler.context;
+    let uid = grant.uid().unwrap_or_default();
+    for heir in context.registry.others(&place.key(), &uid) {
+        if context.is_alive(&heir) && inherits::<K>(reconciler, &heir, place).await? {
+            return Ok(Some(heir.object));
+        }
+    }
+    Ok(None)
+}
+
 /// Whether an object takes over the access of another one with the same key. Asked of the API server itself: two objects that
 /// are deleted together must not leave the access to each other.
 async fn inherits<K: Grant>(
@@ -363,13 +374,10 @@ async fn is_gone(record: &Record, place: &Place) -> bool {
     if !unknown {
         return false;
     }
-    let ids = [&place.resolved.principal_id, &place.resolved.group_id].map(ToString::to_string);
-    let found = place.tenant.client.objects_by_ids(&ids).await;
+    let ids = [&place.resolved.principal_id, &place.resolved.group_id];
+    let found = join_all(ids.map(|id| place.tenant.directory.object_now(id.as_str()))).await;
     // Not knowing is no proof: the removal is tried again then.
-    found.is_ok_and(|found| {
-        let is_there = |id: &String| found.iter().any(|one| one.id.eq_ignore_ascii_case(id));
-        !ids.iter().all(is_there)
-    })
+    found.iter().any(|found| matches!(found, Ok(None)))
 }
 
 /// Why the access is to be left behind, if it is.

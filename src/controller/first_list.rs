@@ -23,6 +23,12 @@ impl FirstList {
         (Filled(sender), Self(receiver))
     }
 
+    /// Whether the list is read by now.
+    #[must_use]
+    pub fn is_read_now(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Waits until the list is read; false when the watch ends before it is.
     pub async fn is_read(&self) -> bool {
         self.0.clone().wait_for(|read| *read).await.is_ok()

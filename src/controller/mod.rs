@@ -42,4 +42,5 @@ pub mod status;
 mod tenant_report;
 pub mod tenants;
 mod unreadable;
+mod vanished;
 pub mod wakeups;

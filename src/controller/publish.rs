@@ -56,7 +56,9 @@ impl<K: Grant> Reconciler<K> {
         }
         if mode == Mode::Manage && pass.status.created_via.is_some() | adopted {
             // What an earlier version recorded carries no seal, nor does what is taken over.
-            pass.status.seal = self.context.authority.seal(&pass.grant, place);
+            self.context
+                .authority
+                .seal_into(&mut pass.status, &pass.grant, place);
         }
         if mode == Mode::Manage && !matches!(settled, Settled::Expired { .. }) {
             let via = if adopted {

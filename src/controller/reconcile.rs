@@ -132,14 +132,14 @@ pub fn after_error<K: Grant>(
 
 impl<K: Grant> Reconciler<K> {
     async fn pass(&self, grant: &K) -> Result<(), ReconcileError> {
-        // Lists that are not read when the operator is told to stop never will be: a pass that waited on would never end.
-        let prime = async {
+        // What is not known when the operator is told to stop never will be: a pass that waited on would never end.
+        let known = async {
             self.prime().await;
             self.context.authority.prime(&self.context).await;
+            let tenant = &grant.terms().tenant_ref.name;
+            self.context.tenants.get(tenant).await;
         };
-        let stop = &self.context.stop;
-        let primed = || self.primed.initialized() && self.context.authority.is_primed();
-        if stop.run_until_cancelled(prime).await.is_none() && !primed() {
+        if self.context.stop.run_until_cancelled(known).await.is_none() {
             return Ok(());
         }
         let key = ObjectKey::of(K::KIND, grant);
@@ -374,18 +374,20 @@ impl<K: Grant> Reconciler<K> {
         if let Some(pass) = self.authorize_write(&pass, place, order, now).await? {
             return Ok(pass);
         }
-        let (mut pass, permit) = match self.brake(pass, place, order, now).await? {
-            Braked::Free(pass, permit) => (pass, permit),
+        let (mut pass, clearance) = match self.brake(pass, place, order, now).await? {
+            Braked::Free(pass, clearance) => (pass, clearance),
             Braked::Held(pass) => return Ok(pass),
         };
         if !order.change.action().is_removal() {
-            pass.status.seal = self.context.authority.seal(&pass.grant, place);
+            self.context
+                .authority
+                .seal_into(&mut pass.status, &pass.grant, place);
         }
         let origin = self.context.origins.of(&pass.grant).await;
         let id = Uuid::new_v4();
         pass.grant = record_intent(&self.context, &pass.grant, &pass.status, order, id, now)
             .await
-            .inspect_err(|_| permit.not_sent(&self.context))?;
+            .inspect_err(|_| clearance.not_sent(&self.context))?;
         self.memory.note_written(&pass.grant);
         pass.status = pass.grant.status().cloned().unwrap_or_default();
         pass.remembered.answer = None;
@@ -403,7 +405,7 @@ impl<K: Grant> Reconciler<K> {
             Sent::Answered(answer) => {
                 pass.status = status_with_answer(&pass.grant, Some(&answer));
                 let sent = record(&pass.status, generation).last;
-                permit.learn(&self.context, sent.as_ref().map(|sent| &sent.outcome));
+                clearance.learn(&self.context, sent.as_ref().map(|sent| &sent.outcome));
                 match sent.as_ref().map(|sent| &sent.outcome) {
                     Some(Outcome::Succeeded { .. }) => {
                         // Recorded together with what the lists show: until then the intent in status says enough.

@@ -406,6 +406,12 @@ pub fn denied(denial: &Denial, held: Held) -> Report {
             reason,
             format!("the access stays as it is and nothing is written: {denial}"),
         ),
+        Held::Inherited => Verdict::no(
+            reason,
+            format!(
+                "the access stays, because another object declares it and is allowed it: {denial}"
+            ),
+        ),
         Held::Revoked => Verdict::no(
             Reason::AuthorityLost,
             format!("the access was revoked: {denial}"),
@@ -434,6 +440,8 @@ pub enum Held {
     Nothing,
     /// A grant, which stays as it is.
     Frozen,
+    /// A grant that another object declares too, and is allowed.
+    Inherited,
     /// A grant that has been taken away.
     Revoked,
 }
@@ -465,6 +473,17 @@ pub fn boundary_changed(boundary: &str) -> Report {
         Reason::PendingProvisioning,
         format!(
             "the GrantBoundary {boundary} has just changed, and is judged again before anything is written"
+        ),
+    ))
+}
+
+/// Others were faster to the last place among the grants of a namespace.
+#[must_use]
+pub fn last_place_taken(boundary: &str) -> Report {
+    Report::of(Verdict::no(
+        Reason::PendingProvisioning,
+        format!(
+            "another object has just taken the last place that `limits.maxGrantsPerNamespace` of the GrantBoundary {boundary} leaves, and this one is judged again"
         ),
     ))
 }

@@ -42,7 +42,7 @@ pub(super) fn spawn_resync(tenant: &Arc<Tenant>, context: &Arc<Context>, stop: C
 
 /// One resync: a complete read of every target that an object declares.
 pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
-    context.prune_claims();
+    context.prune();
     tenant.directory.forget_old_answers();
     let targets: HashSet<_> = context.registry.targets(&tenant.id);
     tenant.snapshots.retain(&targets);

@@ -54,6 +54,7 @@ use super::{
     sign_in::secret_of,
     tenant_report::keep_reporting,
     tenants::{self, Tenants},
+    vanished::Vanished,
     wakeups::Wakeups,
 };
 use crate::api::group_grant::{GroupAssignment, GroupEligibility};
@@ -264,7 +265,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     let reports = tokio::spawn(keep_reporting(Arc::clone(&context)));
     let is_ready = {
         let first_lists = [
-            tenants_read,
+            tenants_read.clone(),
             boundaries_read,
             eligibilities_read.clone(),
             assignments_read.clone(),
@@ -279,7 +280,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     let tenants = tenant_controller(
         &context,
         watch_tenant.as_deref(),
-        tenant_store,
+        (tenant_store, tenants_read.clone()),
         (tenant_writer, tenants_filled),
         &stop,
     );
@@ -319,7 +320,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
 fn tenant_controller(
     context: &Arc<Context>,
     watch_tenant: Option<&str>,
-    store: Store<EntraTenant>,
+    (store, first_list): (Store<EntraTenant>, FirstList),
     writer: (Writer<EntraTenant>, Filled),
     stop: &CancellationToken,
 ) -> BoxFuture<'static, ()> {
@@ -333,7 +334,15 @@ fn tenant_controller(
         gone.tenants.forget(&tenant.name_any());
         gone.trigger_grants_of(&tenant.name_any());
     };
-    let stream = watch(api, config, writer, "EntraTenant", context, on_delete).predicate_filter(
+    let stream = watch(
+        api,
+        config,
+        (store.clone(), writer),
+        "EntraTenant",
+        context,
+        on_delete,
+    )
+    .predicate_filter(
         predicates::generation.combine(predicates::annotations),
         PredicateConfig::default(),
     );
@@ -364,7 +373,7 @@ fn tenant_controller(
             },
             Arc::clone(context),
         );
-    Box::pin(drain(run))
+    Box::pin(drain(run, first_list, stop.clone()))
 }
 
 fn grant_controller<K: Grant>(
@@ -380,7 +389,7 @@ fn grant_controller<K: Grant>(
     };
     let reconciler = Arc::new(Reconciler {
         context: Arc::clone(context),
-        first_list,
+        first_list: first_list.clone(),
         store: store.clone(),
         memory: Memory::default(),
         primed: OnceCell::new(),
@@ -404,7 +413,7 @@ fn grant_controller<K: Grant>(
     let stream = watch(
         api,
         watcher::Config::default(),
-        writer,
+        (store.clone(), writer),
         K::KIND,
         context,
         on_delete,
@@ -421,8 +430,9 @@ fn grant_controller<K: Grant>(
         .reconcile_on(triggers)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile_in_turn, after_error, Arc::clone(&reconciler));
+    let stop = stop.clone();
     Box::pin(async move {
-        drain(run).await;
+        drain(run, first_list, stop).await;
         flush(&reconciler).await;
     })
 }
@@ -432,7 +442,7 @@ fn grant_controller<K: Grant>(
 fn watch<R>(
     api: Api<R>,
     config: watcher::Config,
-    (writer, filled): (Writer<R>, Filled),
+    (store, (writer, filled)): (Store<R>, (Writer<R>, Filled)),
     kind: &'static str,
     context: &Arc<Context>,
     on_delete: impl Fn(&R) + Send + 'static,
@@ -447,6 +457,7 @@ where
         + 'static,
 {
     let metrics = Arc::clone(&context.metrics);
+    let mut vanished = Vanished::default();
     watcher::watcher(api, config.any_semantic())
         .default_backoff()
         .modify(|object| {
@@ -462,6 +473,10 @@ where
         .reflect(writer)
         .inspect_ok(move |event| {
             filled.after(event);
+            // The store keeps what it held until a new list is complete.
+            for object in vanished.after(event, || store.state()) {
+                on_delete(&object);
+            }
             if let Event::Delete(object) = event {
                 on_delete(object);
             }
@@ -469,13 +484,20 @@ where
         .applied_objects()
 }
 
+/// Runs a controller until it is told to stop and its passes are finished.
+///
+/// kube's own graceful stop never ends for a controller that is still waiting for its first list (kube-runtime 5.0): its watch is
+/// no longer polled, and the passes that it holds back until the list is there keep it from ending. No pass is under way then,
+/// so it ends at once.
 async fn drain<R, E>(
     run: impl Stream<Item = Result<(ObjectRef<R>, Action), ControllerError<E, watcher::Error>>>,
+    first_list: FirstList,
+    stop: CancellationToken,
 ) where
     R: Resource,
     E: std::error::Error + 'static,
 {
-    run.for_each(|result| {
+    let passes = run.for_each(|result| {
         match result {
             // Each is logged where it happens; an object that went in the meantime is nothing to speak of.
             Ok(_)
@@ -483,8 +505,17 @@ async fn drain<R, E>(
             Err(error) => debug!(%error, "controller"),
         }
         ready(())
-    })
-    .await;
+    });
+    let stopped_before_the_start = async {
+        stop.cancelled().await;
+        if first_list.is_read_now() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = passes => {}
+        () = stopped_before_the_start => {}
+    }
 }
 
 /// A future that ends when the process is asked to: SIGTERM or an interrupt.

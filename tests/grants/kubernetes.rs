@@ -6,22 +6,24 @@ use std::sync::{
 };
 
 use chrono::TimeDelta;
-use http::Request;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
-    Api, Client, Config,
+    Api, Client,
     api::{DeleteParams, Patch, PatchParams},
-    client::{Body, ClientBuilder},
-    config::{KubeConfigOptions, Kubeconfig},
 };
-use pim_harness::{Bed, BedOptions};
+use pim_harness::{
+    Bed, BedOptions,
+    bed::ready,
+    detour::{Detour, OF_NOTHING},
+};
 use pim_operator::api::group_grant::{GroupAssignment, GroupEligibility};
 use pim_simulator::{FaultKind, Kind};
 use pim_testbed::{ControlPlane, ControlPlaneOptions};
 use serde_json::json;
-use tower::util::MapRequestLayer;
 
-use crate::support::{active, bed, eligible, events, list_fault, near, row, rows, sent, start};
+use crate::support::{
+    active, bed, eligible, events, list_fault, near, row, rows, sent, start, status,
+};
 
 /// A bed on a control plane that nobody else uses.
 async fn bed_apart(name: &str) -> Bed {
@@ -58,34 +60,80 @@ async fn an_object_that_is_edited_while_it_is_looked_at_is_granted_by_its_new_te
 
 /// A client whose first watches ask for a version from before everything: the API server answers 410 Gone.
 async fn forgetful_client(bed: &Bed, gone: &Arc<AtomicUsize>) -> Client {
-    let kubeconfig = Kubeconfig::from_yaml(&bed.control_plane.kubeconfig_yaml()).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .unwrap();
     let left = Arc::clone(gone);
-    let layer = MapRequestLayer::new(move |mut request: Request<Body>| {
-        let uri = request.uri().to_string();
-        let position = uri.find("resourceVersion=");
-        if let (true, Some(position)) = (uri.contains("watch=true"), position)
-            && left
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
-                    left.checked_sub(1)
-                })
-                .is_ok()
+    bed.client_by_way_of(move |uri| {
+        let Some((before, version)) = uri.split_once("resourceVersion=") else {
+            return Detour::None;
+        };
+        let take = |left: usize| left.checked_sub(1);
+        if !uri.contains("watch=true")
+            || left
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+                .is_err()
         {
-            let start = position + "resourceVersion=".len();
-            let end = uri[start..]
-                .find('&')
-                .map_or(uri.len(), |length| start + length);
-            let uri = format!("{}1{}", &uri[..start], &uri[end..]);
-            *request.uri_mut() = uri.parse().unwrap();
+            return Detour::None;
         }
-        request
-    });
-    ClientBuilder::try_from(config)
-        .unwrap()
-        .with_layer(&layer)
-        .build()
+        let after = version.find('&').map_or("", |end| &version[end..]);
+        Detour::To(format!("{before}resourceVersion=1{after}"))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_that_is_told_to_stop_before_it_has_read_its_lists_stops() {
+    let bed = bed("stopped_early", |_| {}).await;
+    eligible("alice").apply(&bed).await;
+    let client = bed
+        .client_by_way_of(|uri| match uri.split_once('?') {
+            Some((path, query))
+                if path.ends_with("/groupassignments") && !query.contains("watch=true") =>
+            {
+                Detour::To(format!("{path}?{OF_NOTHING}"))
+            }
+            _ => Detour::None,
+        })
+        .await;
+    let mark = bed.simulator.traffic().mark();
+    let operator = bed.start_operator_with(client);
+    bed.eventually("a sign-in", || async {
+        bed.simulator.traffic().counts_since(&mark).token_requests > 0
+    })
+    .await;
+    operator.stop().await;
+    assert!(sent(&bed).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seal_outlives_an_api_server_that_does_not_give_the_key_at_first() {
+    let bed = bed("seal_kept", |_| {}).await;
+    eligible("alice").apply(&bed).await;
+    let operator = start(&bed).await;
+    let alice: GroupEligibility = bed.until_reason("alice", "Provisioned").await;
+    let seal = status(&alice).seal.clone();
+    assert!(seal.is_some());
+    operator.stop().await;
+    let lost = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&lost);
+    let client = bed
+        .client_by_way_of(move |uri| {
+            let is_key = uri.contains("/secrets/pim-operator-seal");
+            if is_key && counted.fetch_add(1, Ordering::SeqCst) < 2 {
+                return Detour::Lost;
+            }
+            Detour::None
+        })
+        .await;
+    let operator = bed.start_operator_with(client);
+    eligible("alice").lasting("P10D").apply(&bed).await;
+    let alice: GroupEligibility = bed
+        .until("alice", "the edit", |status| {
+            status.observed_generation == Some(2)
+                && ready(status).is_some_and(|ready| ready.1 == "Provisioned")
+        })
+        .await;
+    assert!(lost.load(Ordering::SeqCst) > 2);
+    assert_eq!(status(&alice).seal, seal);
+    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -289,6 +289,34 @@ async fn an_object_goes_although_entra_still_lists_the_grant_of_a_deleted_princi
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_object_of_a_deleted_principal_goes_where_only_each_kind_of_principal_may_be_read() {
+    let bed = bed("ghost_least", |_| {}).await;
+    bed.simulator
+        .admin()
+        .apply(pim_simulator::Operation::SetAppRoles {
+            client_id: pim_harness::bed::CLIENT_ID.to_owned(),
+            app_roles: pim_operator::pim::permissions::PERMISSIONS
+                .iter()
+                .filter(|line| line.required)
+                .map(|line| line.least().to_owned())
+                .collect(),
+        })
+        .unwrap();
+    let operator = start(&bed).await;
+    eligible("alice").apply(&bed).await;
+    bed.until_reason::<GroupEligibility>("alice", "Provisioned")
+        .await;
+    bed.simulator
+        .admin()
+        .remove_user("alice@contoso.com")
+        .unwrap();
+    bed.delete::<GroupEligibility>("alice").await.unwrap();
+    bed.until_gone::<GroupEligibility>("alice").await;
+    assert_eq!(sent(&bed), ["adminAssign", "adminRemove"]);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_group_is_reported_and_does_not_keep_the_object() {
     let bed = bed("deleted_group", |behaviour| {
         behaviour.ghosts_linger_for = Duration::ZERO;

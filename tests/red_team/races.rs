@@ -1,19 +1,18 @@
 //! Authority that changes between the look and the write, and while a grant is in force.
 
 use chrono::TimeDelta;
-use http::Request;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
-    Api, Client, Config,
+    Api, Client,
     api::{DeleteParams, Patch, PatchParams, PostParams},
-    client::{Body, ClientBuilder},
-    config::{KubeConfigOptions, Kubeconfig},
 };
-use pim_harness::{Bed, Operator};
+use pim_harness::{
+    Bed, Operator,
+    detour::{Detour, OF_NOTHING},
+};
 use pim_operator::api::group_grant::GroupEligibility;
 use pim_simulator::{Access, Kind};
 use serde_json::json;
-use tower::util::MapRequestLayer;
 
 use crate::{
     OPS, boundaries, fence, fenced, fenced_by,
@@ -21,30 +20,20 @@ use crate::{
     unfenced, until_denied,
 };
 
-/// A client to whom no news of a resource comes: its watches ask for a namespace that does not exist.
+/// A client to whom no news of a resource comes.
 async fn deaf_client(bed: &Bed, resource: &'static str) -> Client {
-    let kubeconfig = Kubeconfig::from_yaml(&bed.control_plane.kubeconfig_yaml()).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .unwrap();
-    let layer = MapRequestLayer::new(move |mut request: Request<Body>| {
-        let uri = request.uri().to_string();
-        if uri.contains(resource) && uri.contains("watch=true") {
-            let (path, query) = uri.split_once('?').unwrap();
-            let kept = query
-                .split('&')
-                .filter(|part| !part.starts_with("fieldSelector="));
-            let query: Vec<_> = kept
-                .chain(["fieldSelector=metadata.name%3Dnobody"])
-                .collect();
-            *request.uri_mut() = format!("{path}?{}", query.join("&")).parse().unwrap();
+    bed.client_by_way_of(move |uri| {
+        if !uri.contains(resource) || !uri.contains("watch=true") {
+            return Detour::None;
         }
-        request
-    });
-    ClientBuilder::try_from(config)
-        .unwrap()
-        .with_layer(&layer)
-        .build()
+        let (path, query) = uri.split_once('?').unwrap();
+        let kept = query
+            .split('&')
+            .filter(|part| !part.starts_with("fieldSelector=") && *part != "watch=true");
+        let query: Vec<_> = kept.chain([OF_NOTHING]).collect();
+        Detour::To(format!("{path}?{}", query.join("&")))
+    })
+    .await
 }
 
 async fn until_refused_at_the_last_look(bed: &Bed, name: &str) {
@@ -203,6 +192,39 @@ async fn authority_that_is_lost_later_revokes_the_grant_where_the_boundary_says_
     bed.until_reason::<GroupEligibility>("alice", "Provisioned")
         .await;
     assert_eq!(row(&bed, Kind::Eligibility, "alice").end, end);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_object_declares_and_is_allowed_is_not_revoked_with_lost_authority() {
+    let (bed, operator) = fenced_by("revoke_inherited", |spec| {
+        spec["onAuthorityLost"] = json!("Revoke");
+    })
+    .await;
+    eligible("alice").apply(&bed).await;
+    bed.until_reason::<GroupEligibility>("alice", "Provisioned")
+        .await;
+    // The same grant for a shorter time, which the narrower boundary still allows.
+    eligible("heir")
+        .user("alice@contoso.com")
+        .lasting("P5D")
+        .apply(&bed)
+        .await;
+    bed.until_reason::<GroupEligibility>("heir", "Conflict")
+        .await;
+    let mut narrower = fence(&bed);
+    narrower["onAuthorityLost"] = json!("Revoke");
+    narrower["limits"]["maxEligibilityDuration"] = json!("P6D");
+    bed.write_boundary(&bed.namespace, &narrower).await.unwrap();
+    bed.until_reason::<GroupEligibility>("heir", "Provisioned")
+        .await;
+    let said = until_denied::<GroupEligibility>(&bed, "alice").await;
+    assert!(said.contains("P6D"), "{said}");
+    assert!(
+        !sent(&bed).contains(&"adminRemove".to_owned()),
+        "{:?}",
+        sent(&bed)
+    );
     operator.stop().await;
 }
 

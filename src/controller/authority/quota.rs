@@ -68,6 +68,15 @@ impl Quota {
         admitted
     }
 
+    /// Every holder, by namespace and uid.
+    pub(super) fn places(&self) -> Vec<(String, String)> {
+        let of = |(namespace, holders): (&String, &BTreeSet<Holder>)| {
+            let place = |holder: &Holder| (namespace.clone(), holder.uid.clone());
+            holders.iter().map(place).collect::<Vec<_>>()
+        };
+        self.holders.iter().flat_map(of).collect()
+    }
+
     /// Gives a place back; false if the object had none.
     pub(super) fn release(&mut self, namespace: &str, uid: &str) -> bool {
         let Some(holders) = self.holders.get_mut(namespace) else {

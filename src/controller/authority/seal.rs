@@ -1,6 +1,8 @@
 //! The operator's mark on what it records. Whoever may write an object's status could otherwise claim somebody else's grant for
 //! it and have it revoked by deleting the object. The key lies in a Secret of the operator's own namespace.
 
+use std::time::Duration;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, Client, api::PostParams};
@@ -15,26 +17,41 @@ const SECRET: &str = "pim-operator-seal";
 const KEY: &str = "key";
 const KEY_LENGTH: usize = 32;
 
+/// How long to wait for an API server that did not answer.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Whether the API server would answer the same again: it understood the question and refused it.
+const fn is_final(status: u16) -> bool {
+    matches!(status, 400..=499) && !matches!(status, 408 | 409 | 429)
+}
+
 /// Marks records.
 pub struct Seal(hmac::Key);
 
 impl Seal {
     /// Reads the key, and makes one where there is none. Without a key nothing is sealed: what the operator recorded is then
-    /// revoked only where a boundary covers it.
+    /// revoked only where a boundary covers it. An API server that does not answer is asked again until it does: to go on
+    /// without a key that is there would be to forget it until the next start.
     pub(super) async fn load(client: &Client, namespace: &str) -> Option<Self> {
         let secrets = Api::<Secret>::namespaced(client.clone(), namespace);
-        match Self::read_or_make(&secrets).await {
-            Ok(Some(seal)) => Some(seal),
-            Ok(None) => {
-                warn!(
-                    secret = SECRET,
-                    "the Secret holds no key of 32 bytes: records are not sealed"
-                );
-                None
-            }
-            Err(error) => {
-                warn!(secret = SECRET, %error, "the key for sealing records cannot be had: records are not sealed");
-                None
+        loop {
+            match Self::read_or_make(&secrets).await {
+                Ok(Some(seal)) => return Some(seal),
+                Ok(None) => {
+                    warn!(
+                        secret = SECRET,
+                        "the Secret holds no key of 32 bytes: records are not sealed"
+                    );
+                    return None;
+                }
+                Err(kube::Error::Api(refusal)) if is_final(refusal.code) => {
+                    warn!(secret = SECRET, error = %refusal, "the key for sealing records cannot be had: records are not sealed");
+                    return None;
+                }
+                Err(error) => {
+                    warn!(secret = SECRET, %error, "the key for sealing records cannot be read now; nothing is done until it is");
+                    tokio::time::sleep(RETRY).await;
+                }
             }
         }
     }

@@ -64,7 +64,7 @@ impl Denial {
                 format!("the role {name} rules the whole tenant: {why}")
             }
             DenyEntry::RoleAssignable(id) => format!(
-                "the group {id} may hold directory roles, and no GrantBoundary for this namespace lists its id"
+                "the group {id} may hold directory roles, and no GrantBoundary of this namespace lists its id"
             ),
             DenyEntry::OperatorReceives(_) => {
                 "the principal is the operator itself, or a group that it is in".to_owned()
@@ -76,10 +76,11 @@ impl Denial {
                 "the EntraTenant names the principal in `protectedPrincipals`".to_owned()
             }
         };
-        let sentence = format!(
-            "the deny list forbids this grant: {what}; only the controller's flag --lift-denial={} allows it",
-            entry.lift()
-        );
+        let way_out = match entry.lift() {
+            Some(lift) => format!("only the controller's flag --lift-denial={lift} allows it"),
+            None => "only a GrantBoundary that lists the id in `groups` allows it".to_owned(),
+        };
+        let sentence = format!("the deny list forbids this grant: {what}; {way_out}");
         Self {
             cause: Cause::Listed(entry),
             sentence,

@@ -179,18 +179,19 @@ impl fmt::Display for Lift {
 }
 
 impl DenyEntry {
-    /// The lift that takes it off the list; none for what a boundary can mend.
+    /// The lift that takes it off the list; none for what only a boundary can mend.
     #[must_use]
-    pub fn lift(&self) -> Lift {
+    pub fn lift(&self) -> Option<Lift> {
         let (sort, id) = match self {
             Self::TierZero { id, .. } => (Sort::Role, id),
-            Self::RoleAssignable(id) | Self::OperatorsGroup(id) => (Sort::Group, id),
+            Self::OperatorsGroup(id) => (Sort::Group, id),
             Self::OperatorReceives(id) | Self::Protected(id) => (Sort::Principal, id),
+            Self::RoleAssignable(_) => return None,
         };
-        Lift {
+        Some(Lift {
             sort,
             id: id.clone(),
-        }
+        })
     }
 }
 
@@ -203,7 +204,11 @@ pub(super) fn matching(
     entries(request, facts, listed)
         .into_iter()
         .flatten()
-        .find(|entry| !facts.lifted.contains(&entry.lift()))
+        .find(|entry| {
+            entry
+                .lift()
+                .is_none_or(|lift| !facts.lifted.contains(&lift))
+        })
 }
 
 fn entries(

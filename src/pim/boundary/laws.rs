@@ -379,7 +379,8 @@ proptest! {
         prop_assert!(listed, "{ruling:?}");
         // Lifted, the entry counts no more: only another one or a boundary can deny.
         if let Ruling::Denied(Denial { cause: Cause::Listed(entry), .. }) = ruling {
-            let lifted = [entry.lift()];
+            let lifted: Vec<_> = entry.lift().into_iter().collect();
+            prop_assume!(!lifted.is_empty());
             let facts = Facts { lifted: &lifted, ..known.facts() };
             let again = fence(&specs).rule(&request, &facts);
             let same = matches!(&again, Ruling::Denied(Denial { cause: Cause::Listed(other), .. }) if other.lift() == entry.lift());

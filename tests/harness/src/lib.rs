@@ -7,6 +7,7 @@
 
 pub mod bed;
 pub mod clock;
+pub mod detour;
 mod expect;
 pub mod kill_points;
 pub mod load;

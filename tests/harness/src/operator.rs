@@ -1,8 +1,13 @@
 //! The operator in the process of the test.
 
+use std::time::Duration;
+
 use pim_operator::controller::run::{Operator as Controller, RunError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// How long an operator may take to stop. Longer than any pass, so that it is passed only by one that never ends.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running operator in this process.
 pub struct Operator {
@@ -24,12 +29,12 @@ impl Operator {
     /// Asks it to stop, as SIGTERM does, and waits until the passes in hand are finished.
     ///
     /// # Panics
-    /// When it ended badly.
+    /// When it ended badly, or not at all.
     pub async fn stop(self) {
         self.stop.cancel();
-        let ended = self.task.await;
+        let ended = tokio::time::timeout(PATIENCE, self.task).await;
         assert!(
-            matches!(ended, Ok(Ok(()))),
+            matches!(ended, Ok(Ok(Ok(())))),
             "the operator ended badly: {ended:?}"
         );
     }
