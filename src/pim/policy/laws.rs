@@ -12,9 +12,9 @@ mod any;
 
 use any::{approver, policy, rules};
 
-/// Pairs of a policy and what is stated of it: five laws.
-const PAIRS: u32 = 25_000;
-const _: () = assert!(5 * PAIRS >= 100_000);
+/// Pairs of a policy and what is stated of it: six laws.
+const PAIRS: u32 = 17_000;
+const _: () = assert!(6 * PAIRS >= 100_000);
 
 fn stated() -> impl Strategy<Value = Stated> {
     rules().prop_map(|rules| Stated::read(&rules, approver).unwrap())
@@ -157,7 +157,9 @@ proptest! {
         let kept = baseline::baseline(&wanted, None, &policy).unwrap();
         // Kept values are not replaced by what is found later.
         let changed = stated.applied(&policy);
-        prop_assert_eq!(baseline::baseline(&wanted, Some(&kept), &changed), Some(kept.clone()));
+        if policy.rules().all(|(id, rule)| any::can_come_back(id, rule) || stated.wish(id).is_none()) {
+            prop_assert_eq!(baseline::baseline(&wanted, Some(&kept), &changed), Some(kept.clone()));
+        }
         let Ok(restore) = Stated::read(&kept, baseline::approver) else {
             // Only what locks the operator out is found and cannot be stated.
             return Ok(());
