@@ -23,6 +23,20 @@ pub enum Use {
     ServicePrincipals,
     /// Finding out about many objects that are given by id in one call.
     ObjectIds,
+    /// Reading the PIM policies of groups.
+    ReadGroupPolicies,
+    /// Changing them.
+    WriteGroupPolicies,
+    /// Reading the PIM policies of directory roles.
+    ReadRolePolicies,
+    /// Changing them.
+    WriteRolePolicies,
+    /// Telling a grant for a group what its policy will say, before Graph is asked.
+    ForeseeGroupPolicies,
+    /// The same for a grant of a role.
+    ForeseeRolePolicies,
+    /// Finding out whether an authentication context exists.
+    AuthenticationContexts,
 }
 
 /// One line of the table.
@@ -51,6 +65,26 @@ const fn needs(for_use: Use, any_of: &'static [&'static str]) -> Permission {
         required: true,
     }
 }
+
+const fn helps(for_use: Use, any_of: &'static [&'static str]) -> Permission {
+    Permission {
+        for_use,
+        any_of,
+        required: false,
+    }
+}
+
+const READ_GROUP_POLICIES: &[&str] = &[
+    "RoleManagementPolicy.Read.AzureADGroup",
+    "RoleManagementPolicy.ReadWrite.AzureADGroup",
+];
+const READ_ROLE_POLICIES: &[&str] = &[
+    "RoleManagementPolicy.Read.Directory",
+    "RoleManagementPolicy.ReadWrite.Directory",
+    "RoleManagement.Read.Directory",
+    "RoleManagement.Read.All",
+    "RoleManagement.ReadWrite.Directory",
+];
 
 /// The older permission that PIM for groups still takes.
 const OLDER: &str = "PrivilegedAccess.ReadWrite.AzureADGroup";
@@ -115,11 +149,33 @@ pub const PERMISSIONS: &[Permission] = &[
             "Directory.ReadWrite.All",
         ],
     ),
-    Permission {
-        for_use: Use::ObjectIds,
-        any_of: &["Directory.Read.All", "Directory.ReadWrite.All"],
-        required: false,
-    },
+    needs(Use::ReadGroupPolicies, READ_GROUP_POLICIES),
+    needs(
+        Use::WriteGroupPolicies,
+        &["RoleManagementPolicy.ReadWrite.AzureADGroup"],
+    ),
+    needs(Use::ReadRolePolicies, READ_ROLE_POLICIES),
+    needs(
+        Use::WriteRolePolicies,
+        &[
+            "RoleManagementPolicy.ReadWrite.Directory",
+            "RoleManagement.ReadWrite.Directory",
+        ],
+    ),
+    helps(
+        Use::ObjectIds,
+        &["Directory.Read.All", "Directory.ReadWrite.All"],
+    ),
+    helps(Use::ForeseeGroupPolicies, READ_GROUP_POLICIES),
+    helps(Use::ForeseeRolePolicies, READ_ROLE_POLICIES),
+    helps(
+        Use::AuthenticationContexts,
+        &[
+            "AuthenticationContext.Read.All",
+            "AuthenticationContext.ReadWrite.All",
+            "Policy.Read.ConditionalAccess",
+        ],
+    ),
 ];
 
 /// What the objects of a tenant make the operator do.
@@ -148,6 +204,15 @@ impl Usage {
         let covered = match what {
             Use::ReadEligibilities => self.0.contains(&Use::WriteEligibilities),
             Use::ReadAssignments => self.0.contains(&Use::WriteAssignments),
+            Use::ReadGroupPolicies => self.0.contains(&Use::WriteGroupPolicies),
+            Use::ReadRolePolicies => self.0.contains(&Use::WriteRolePolicies),
+            Use::ForeseeGroupPolicies => {
+                self.0.contains(&Use::ReadGroupPolicies)
+                    || self.0.contains(&Use::WriteGroupPolicies)
+            }
+            Use::ForeseeRolePolicies => {
+                self.0.contains(&Use::ReadRolePolicies) || self.0.contains(&Use::WriteRolePolicies)
+            }
             _ => false,
         };
         self.0.contains(&what) && !covered

@@ -113,6 +113,9 @@ impl Refusal {
             EndpointClass::Groups => "GroupMember.Read.All",
             EndpointClass::ServicePrincipals => "Application.Read.All",
             EndpointClass::DirectoryObjects => "Directory.Read.All",
+            EndpointClass::GroupPolicies => "RoleManagementPolicy.Read.AzureADGroup",
+            EndpointClass::RolePolicies => "RoleManagementPolicy.Read.Directory",
+            EndpointClass::AuthenticationContexts => "AuthenticationContext.Read.All",
             _ => return,
         };
         self.missing_permissions.push(least.to_owned());

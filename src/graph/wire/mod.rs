@@ -5,10 +5,12 @@
 
 mod directory;
 mod open_enum;
+mod policy;
 mod schedule;
 mod time;
 
 pub use directory::{DirectoryObject, GroupObject, ObjectKind};
+pub use policy::{AuthenticationContextObject, PolicyAssignment, PolicyObject};
 pub use schedule::{
     AccessId, AssignmentType, Expiration, ExpirationType, GroupSchedule, GroupScheduleInstance,
     GroupScheduleRequest, MemberType, NewGroupRequest, RequestAction, ScheduleInfo, ScheduleKind,
