@@ -32,10 +32,11 @@ pub use client::GraphClient;
 pub use config::{Credential, GraphConfig, Limits, Priority, RetryLimits, Secret, Timeouts};
 pub use error::{Advice, GraphError, NoAnswer, Refusal, SignInError};
 pub use observer::{EndpointClass, GraphObserver, NoObserver, Outcome};
+pub use schedules::Listing;
 pub use status::{RequestState, classify};
 pub use wire::{
-    AccessId, AssignmentType, AuthenticationContextObject, DirectoryObject, Expiration,
-    ExpirationType, GroupObject, GroupSchedule, GroupScheduleInstance, GroupScheduleRequest,
-    MemberType, NewGroupRequest, ObjectKind, PolicyAssignment, PolicyObject, RequestAction,
-    ScheduleInfo, ScheduleKind, TicketInfo,
+    AccessId, AdministrativeUnit, AssignmentType, AuthenticationContextObject, DirectoryObject,
+    Expiration, ExpirationType, Family, GroupObject, MemberType, NewRequest, ObjectKind,
+    PolicyAssignment, PolicyObject, RequestAction, RoleDefinition, Schedule, ScheduleInfo,
+    ScheduleInstance, ScheduleKind, ScheduleRequest, ScheduleTarget, TicketInfo,
 };

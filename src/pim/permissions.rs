@@ -15,6 +15,18 @@ pub enum Use {
     ReadAssignments,
     /// Changing them.
     WriteAssignments,
+    /// Reading eligible directory roles.
+    ReadRoleEligibilities,
+    /// Changing them.
+    WriteRoleEligibilities,
+    /// Reading active directory roles.
+    ReadRoleAssignments,
+    /// Changing them.
+    WriteRoleAssignments,
+    /// Finding directory roles by name or id.
+    Roles,
+    /// Finding administrative units by name or id.
+    AdministrativeUnits,
     /// Finding groups by name or id.
     Groups,
     /// Finding users by their sign-in name or id.
@@ -119,6 +131,59 @@ pub const PERMISSIONS: &[Permission] = &[
         &["PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup", OLDER],
     ),
     needs(
+        Use::ReadRoleEligibilities,
+        &[
+            "RoleEligibilitySchedule.Read.Directory",
+            "RoleEligibilitySchedule.ReadWrite.Directory",
+            "RoleManagement.Read.Directory",
+            "RoleManagement.Read.All",
+            "RoleManagement.ReadWrite.Directory",
+        ],
+    ),
+    needs(
+        Use::WriteRoleEligibilities,
+        &[
+            "RoleEligibilitySchedule.ReadWrite.Directory",
+            "RoleManagement.ReadWrite.Directory",
+        ],
+    ),
+    needs(
+        Use::ReadRoleAssignments,
+        &[
+            "RoleAssignmentSchedule.Read.Directory",
+            "RoleAssignmentSchedule.ReadWrite.Directory",
+            "RoleManagement.Read.Directory",
+            "RoleManagement.Read.All",
+            "RoleManagement.ReadWrite.Directory",
+        ],
+    ),
+    needs(
+        Use::WriteRoleAssignments,
+        &[
+            "RoleAssignmentSchedule.ReadWrite.Directory",
+            "RoleManagement.ReadWrite.Directory",
+        ],
+    ),
+    needs(
+        Use::Roles,
+        &[
+            "RoleManagement.Read.Directory",
+            "RoleManagement.Read.All",
+            "RoleManagement.ReadWrite.Directory",
+            "Directory.Read.All",
+            "Directory.ReadWrite.All",
+        ],
+    ),
+    needs(
+        Use::AdministrativeUnits,
+        &[
+            "AdministrativeUnit.Read.All",
+            "AdministrativeUnit.ReadWrite.All",
+            "Directory.Read.All",
+            "Directory.ReadWrite.All",
+        ],
+    ),
+    needs(
         Use::Groups,
         &[
             "GroupMember.Read.All",
@@ -201,20 +266,18 @@ impl Usage {
 
     fn holds(&self, what: Use) -> bool {
         // Whoever may write may read.
-        let covered = match what {
-            Use::ReadEligibilities => self.0.contains(&Use::WriteEligibilities),
-            Use::ReadAssignments => self.0.contains(&Use::WriteAssignments),
-            Use::ReadGroupPolicies => self.0.contains(&Use::WriteGroupPolicies),
-            Use::ReadRolePolicies => self.0.contains(&Use::WriteRolePolicies),
-            Use::ForeseeGroupPolicies => {
-                self.0.contains(&Use::ReadGroupPolicies)
-                    || self.0.contains(&Use::WriteGroupPolicies)
-            }
-            Use::ForeseeRolePolicies => {
-                self.0.contains(&Use::ReadRolePolicies) || self.0.contains(&Use::WriteRolePolicies)
-            }
-            _ => false,
+        let more: &[Use] = match what {
+            Use::ReadEligibilities => &[Use::WriteEligibilities],
+            Use::ReadAssignments => &[Use::WriteAssignments],
+            Use::ReadRoleEligibilities => &[Use::WriteRoleEligibilities],
+            Use::ReadRoleAssignments => &[Use::WriteRoleAssignments],
+            Use::ReadGroupPolicies => &[Use::WriteGroupPolicies],
+            Use::ReadRolePolicies => &[Use::WriteRolePolicies],
+            Use::ForeseeGroupPolicies => &[Use::ReadGroupPolicies, Use::WriteGroupPolicies],
+            Use::ForeseeRolePolicies => &[Use::ReadRolePolicies, Use::WriteRolePolicies],
+            _ => &[],
         };
+        let covered = more.iter().any(|more| self.0.contains(more));
         self.0.contains(&what) && !covered
     }
 }

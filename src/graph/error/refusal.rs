@@ -116,6 +116,8 @@ impl Refusal {
             EndpointClass::GroupPolicies => "RoleManagementPolicy.Read.AzureADGroup",
             EndpointClass::RolePolicies => "RoleManagementPolicy.Read.Directory",
             EndpointClass::AuthenticationContexts => "AuthenticationContext.Read.All",
+            EndpointClass::RoleDefinitions => "RoleManagement.Read.Directory",
+            EndpointClass::AdministrativeUnits => "AdministrativeUnit.Read.All",
             _ => return,
         };
         self.missing_permissions.push(least.to_owned());
