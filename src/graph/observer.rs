@@ -56,6 +56,14 @@ pub enum EndpointClass {
     ServicePrincipals,
     /// `/directoryObjects`.
     DirectoryObjects,
+    /// Reading the policies of a group.
+    GroupPolicies,
+    /// Reading the policies of directory roles.
+    RolePolicies,
+    /// Changing a policy.
+    PolicyWrites,
+    /// The authentication contexts of Conditional Access.
+    AuthenticationContexts,
 }
 
 impl EndpointClass {
@@ -79,6 +87,10 @@ impl EndpointClass {
             Self::Groups => "groups",
             Self::ServicePrincipals => "service_principals",
             Self::DirectoryObjects => "directory_objects",
+            Self::GroupPolicies => "group_policies",
+            Self::RolePolicies => "role_policies",
+            Self::PolicyWrites => "policy_writes",
+            Self::AuthenticationContexts => "authentication_contexts",
         }
     }
 }

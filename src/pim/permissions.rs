@@ -35,6 +35,20 @@ pub enum Use {
     ServicePrincipals,
     /// Finding out about many objects that are given by id in one call.
     ObjectIds,
+    /// Reading the PIM policies of groups.
+    ReadGroupPolicies,
+    /// Changing them.
+    WriteGroupPolicies,
+    /// Reading the PIM policies of directory roles.
+    ReadRolePolicies,
+    /// Changing them.
+    WriteRolePolicies,
+    /// Telling a grant for a group what its policy will say, before Graph is asked.
+    ForeseeGroupPolicies,
+    /// The same for a grant of a role.
+    ForeseeRolePolicies,
+    /// Finding out whether an authentication context exists.
+    AuthenticationContexts,
 }
 
 /// One line of the table.
@@ -63,6 +77,26 @@ const fn needs(for_use: Use, any_of: &'static [&'static str]) -> Permission {
         required: true,
     }
 }
+
+const fn helps(for_use: Use, any_of: &'static [&'static str]) -> Permission {
+    Permission {
+        for_use,
+        any_of,
+        required: false,
+    }
+}
+
+const READ_GROUP_POLICIES: &[&str] = &[
+    "RoleManagementPolicy.Read.AzureADGroup",
+    "RoleManagementPolicy.ReadWrite.AzureADGroup",
+];
+const READ_ROLE_POLICIES: &[&str] = &[
+    "RoleManagementPolicy.Read.Directory",
+    "RoleManagementPolicy.ReadWrite.Directory",
+    "RoleManagement.Read.Directory",
+    "RoleManagement.Read.All",
+    "RoleManagement.ReadWrite.Directory",
+];
 
 /// The older permission that PIM for groups still takes.
 const OLDER: &str = "PrivilegedAccess.ReadWrite.AzureADGroup";
@@ -180,11 +214,33 @@ pub const PERMISSIONS: &[Permission] = &[
             "Directory.ReadWrite.All",
         ],
     ),
-    Permission {
-        for_use: Use::ObjectIds,
-        any_of: &["Directory.Read.All", "Directory.ReadWrite.All"],
-        required: false,
-    },
+    needs(Use::ReadGroupPolicies, READ_GROUP_POLICIES),
+    needs(
+        Use::WriteGroupPolicies,
+        &["RoleManagementPolicy.ReadWrite.AzureADGroup"],
+    ),
+    needs(Use::ReadRolePolicies, READ_ROLE_POLICIES),
+    needs(
+        Use::WriteRolePolicies,
+        &[
+            "RoleManagementPolicy.ReadWrite.Directory",
+            "RoleManagement.ReadWrite.Directory",
+        ],
+    ),
+    helps(
+        Use::ObjectIds,
+        &["Directory.Read.All", "Directory.ReadWrite.All"],
+    ),
+    helps(Use::ForeseeGroupPolicies, READ_GROUP_POLICIES),
+    helps(Use::ForeseeRolePolicies, READ_ROLE_POLICIES),
+    helps(
+        Use::AuthenticationContexts,
+        &[
+            "AuthenticationContext.Read.All",
+            "AuthenticationContext.ReadWrite.All",
+            "Policy.Read.ConditionalAccess",
+        ],
+    ),
 ];
 
 /// What the objects of a tenant make the operator do.
@@ -210,14 +266,18 @@ impl Usage {
 
     fn holds(&self, what: Use) -> bool {
         // Whoever may write may read.
-        let write = match what {
-            Use::ReadEligibilities => Some(Use::WriteEligibilities),
-            Use::ReadAssignments => Some(Use::WriteAssignments),
-            Use::ReadRoleEligibilities => Some(Use::WriteRoleEligibilities),
-            Use::ReadRoleAssignments => Some(Use::WriteRoleAssignments),
-            _ => None,
+        let more: &[Use] = match what {
+            Use::ReadEligibilities => &[Use::WriteEligibilities],
+            Use::ReadAssignments => &[Use::WriteAssignments],
+            Use::ReadRoleEligibilities => &[Use::WriteRoleEligibilities],
+            Use::ReadRoleAssignments => &[Use::WriteRoleAssignments],
+            Use::ReadGroupPolicies => &[Use::WriteGroupPolicies],
+            Use::ReadRolePolicies => &[Use::WriteRolePolicies],
+            Use::ForeseeGroupPolicies => &[Use::ReadGroupPolicies, Use::WriteGroupPolicies],
+            Use::ForeseeRolePolicies => &[Use::ReadRolePolicies, Use::WriteRolePolicies],
+            _ => &[],
         };
-        let covered = write.is_some_and(|write| self.0.contains(&write));
+        let covered = more.iter().any(|more| self.0.contains(more));
         self.0.contains(&what) && !covered
     }
 }

@@ -5,10 +5,12 @@
 
 mod directory;
 mod open_enum;
+mod policy;
 mod schedule;
 mod time;
 
 pub use directory::{AdministrativeUnit, DirectoryObject, GroupObject, ObjectKind, RoleDefinition};
+pub use policy::{AuthenticationContextObject, PolicyAssignment, PolicyObject};
 pub use schedule::{
     AccessId, AssignmentType, Expiration, ExpirationType, Family, MemberType, NewRequest,
     RequestAction, Schedule, ScheduleInfo, ScheduleInstance, ScheduleKind, ScheduleRequest,
