@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod objects;
 pub mod origin;
 mod pass;
+mod preflight;
 mod publish;
 pub mod reconcile;
 pub mod registry;
