@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod objects;
 pub mod origin;
 mod pass;
+pub mod policy;
 mod publish;
 pub mod reconcile;
 pub mod registry;
