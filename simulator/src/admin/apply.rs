@@ -4,10 +4,12 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::operation::{AdminError, Grant, Operation};
+use super::roles;
 use crate::core::Core;
 use crate::directory::{Class, Object};
 use crate::engine::Actor;
 use crate::engine::input::{Action, Input};
+use crate::engine::target::Target;
 use crate::estate::{ApplicationSeed, SecretSeed};
 use crate::lock::lock;
 use crate::types::{Access, Kind, Window};
@@ -71,7 +73,10 @@ fn perform(
             Ok(id)
         }
         Operation::Delete { object } => {
-            let id = world.find_principal(&object)?;
+            let id = match world.find_principal(&object) {
+                Err(AdminError::NotFound { .. }) => world.find(Class::AdministrativeUnit, &object),
+                found => found,
+            }?;
             world.pim.begin_write();
             world.delete(id, now);
             Ok(id)
@@ -84,7 +89,8 @@ fn perform(
             let (group, principal) = pair(world, &group, &principal)?;
             world.pim.begin_write();
             if !world.members_of(group, access_id, now).contains(&principal) {
-                world.add_plain(group, principal, access_id, now);
+                let access = access_id;
+                world.add_plain(Target::Group { group, access }, principal, now);
             }
             Ok(principal)
         }
@@ -96,8 +102,10 @@ fn perform(
             let (group, id) = pair(world, &group, &principal)?;
             world.pim.begin_write();
             let gone = now + world.behaviour.removal_lag;
-            let count = world.pim.kill(group, now, gone, |row| {
-                row.concerns(Kind::Assignment, id, access_id) && row.in_force(now)
+            let access = access_id;
+            let target = Target::Group { group, access };
+            let count = world.pim.kill(target.resource(), now, gone, |row| {
+                row.concerns(Kind::Assignment, id, target) && row.in_force(now)
             });
             if count == 0 {
                 return Err(AdminError::NotFound {
@@ -224,12 +232,7 @@ fn grant(world: &mut World, operation: Operation, now: DateTime<Utc>) -> Result<
             Action::SelfDeactivate,
             bare(Kind::Assignment, group, user, access_id),
         ),
-        _ => {
-            return Err(AdminError::NotFound {
-                what: "deed",
-                name: String::new(),
-            });
-        }
+        operation => return roles::perform(world, operation, now),
     };
     let (group, principal) = pair(world, &grant.group, &grant.principal)?;
     let actor = if action.is_own() {
@@ -242,14 +245,8 @@ fn grant(world: &mut World, operation: Operation, now: DateTime<Utc>) -> Result<
         Actor::Portal
     };
     let access = grant.access_id;
-    let input = Input::from_window(
-        action,
-        group,
-        principal,
-        access,
-        grant.window,
-        grant.justification,
-    );
+    let target = Target::Group { group, access };
+    let input = Input::from_window(action, target, principal, grant.window, grant.justification);
     Ok(world.create(grant.kind, &input, &actor, now)?.id)
 }
 
