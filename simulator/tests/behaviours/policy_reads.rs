@@ -368,3 +368,16 @@ async fn an_ordered_stale_read_misses_the_last_change_and_no_other() {
         assert_eq!(expiration["maximumDuration"], longest);
     }
 }
+
+#[tokio::test]
+async fn a_role_of_the_tenant_has_a_policy_under_its_own_id() {
+    let auditor = "c0570000-0000-4000-8000-000000000001";
+    let bed = Bed::new().await;
+    let policy = policy_id(&bed, &of_role(auditor)).await;
+    assert_eq!(rules(&bed, &policy).await.len(), 17);
+    let view = bed
+        .simulator
+        .role_policy("Group Membership Auditor")
+        .unwrap();
+    assert_eq!(view.id, policy);
+}
