@@ -89,6 +89,19 @@ pub struct Behaviour {
     pub new_group_not_found_posts: u32,
     /// … and how many after that answer 201 with status `Failed`.
     pub new_group_failed_posts: u32,
+    /// How long PIM does not know a group created while running, so that its policies answer 404 …
+    #[serde(with = "crate::duration::iso")]
+    pub new_group_policy_lag: Duration,
+    /// … and how many reads of its policies answer 404 after that (measured: 2, some seconds apart).
+    pub new_group_policy_not_found_reads: u32,
+    /// How many reads of a policy or its rules answer 404 when the assignments are listed already.
+    pub new_group_rules_not_found_reads: u32,
+    /// How long every other read of a changed policy is answered from before the change.
+    #[serde(with = "crate::duration::iso")]
+    pub policy_read_lag: Duration,
+    /// Whether a role's approval may be on without an approver (the portal allows it, then privileged
+    /// role administrators decide; a client saw it refused). Groups always need one.
+    pub role_approvers_optional: bool,
     /// How long rows of deleted groups and principals stay listed (hours up to 7 days).
     #[serde(with = "crate::duration::iso")]
     pub ghosts_linger_for: Duration,
@@ -139,6 +152,11 @@ impl Default for Behaviour {
             directory_search_lag: Duration::ZERO,
             new_group_not_found_posts: 0,
             new_group_failed_posts: 0,
+            new_group_policy_lag: Duration::ZERO,
+            new_group_policy_not_found_reads: 0,
+            new_group_rules_not_found_reads: 0,
+            policy_read_lag: Duration::ZERO,
+            role_approvers_optional: false,
             ghosts_linger_for: Duration::from_hours(24),
             requests_purged_after: Duration::from_hours(45 * 24),
             minimum_active_age: Duration::from_mins(5),
@@ -170,6 +188,9 @@ impl Behaviour {
             directory_search_lag: Duration::from_secs(14),
             new_group_not_found_posts: 2,
             new_group_failed_posts: 1,
+            new_group_policy_not_found_reads: 2,
+            new_group_rules_not_found_reads: 1,
+            policy_read_lag: Duration::from_secs(10),
             ..Self::default()
         }
     }

@@ -68,6 +68,21 @@ impl GraphError {
         Self::new(403, "UnknownError", inner.to_string())
     }
 
+    /// A list of policies without a scope: the same form.
+    pub fn missing_provider() -> Self {
+        let inner = json!({
+            "errorCode": "MissingProvider",
+            "message": "The provider is missing.",
+            "instanceAnnotations": [],
+        });
+        Self::bad_request("UnknownError", inner.to_string())
+    }
+
+    /// What PIM does not know, or not yet.
+    pub fn resource_not_found() -> Self {
+        Self::new(404, "ResourceNotFound", "The resource is not found.")
+    }
+
     /// A directory call without the permission.
     pub fn insufficient_privileges() -> Self {
         Self::new(

@@ -19,7 +19,7 @@
 //! # Where things are
 //!
 //! An HTTP exchange comes in at `http`, meets its fault and its log line in `exchange` (or `batch`),
-//! and is routed by `router` to `engine` (PIM for groups), `directory` or `token`. All state is in
+//! and is routed by `router` to `engine` (PIM for groups), `policies`, `directory` or `token`. All state is in
 //! `world`, behind one lock. `control` serves `/_simulator/*`; [`Admin`] does what people do in the
 //! portal. Each rule of PIM sits in a file of its own under `engine`.
 
@@ -42,6 +42,7 @@ mod http;
 mod lock;
 mod odata;
 mod permissions;
+mod policies;
 mod router;
 mod simulator;
 mod state;
@@ -54,17 +55,17 @@ mod world;
 pub use admin::{Admin, AdminError, Grant, Operation};
 pub use behaviour::{BatchSupport, Behaviour, GroupExpansion, PolicyMessageForm, UnfilteredList};
 pub use clock::VirtualClock;
-pub use engine::{
-    ActivationRules, ActivationRulesPatch, AdminRules, AdminRulesPatch, Policy, PolicyPatch,
-    Requirement,
-};
+pub use engine::{ActivationRules, AdminRules, Policy, Requirement};
 pub use estate::{
     ApplicationSeed, CertificateSeed, Estate, EstateError, FederatedCredentialSeed, GenerateSeed,
-    GroupPolicySeed, GroupSeed, IssuerSeed, ManagedIdentity, ScheduleSeed, SecretSeed,
-    ServicePrincipalSeed, TenantSeed, UserSeed,
+    GroupPolicySeed, GroupSeed, IssuerSeed, ManagedIdentity, RolePolicySeed, ScheduleSeed,
+    SecretSeed, ServicePrincipalSeed, TenantSeed, UserSeed,
 };
 pub use faults::{Fault, FaultError, FaultKind, Faults};
+pub use policies::PolicyScope;
+pub use policies::contexts::AuthenticationContextSeed;
+pub use policies::edit::{ActivationRulesPatch, AdminRulesPatch, PolicyPatch};
 pub use simulator::{Simulator, SimulatorConfig, StartError, TlsFiles};
 pub use token::DelegatedToken;
 pub use traffic::{Counts, Exchange, Mark, Traffic};
-pub use types::{Access, Kind, RequestView, ScheduleView, Window};
+pub use types::{Access, Kind, PolicyView, RequestView, ScheduleView, Window};

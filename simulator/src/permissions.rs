@@ -62,6 +62,55 @@ pub(crate) fn pim_post(call: &Call, kind: Kind) -> Result<bool, GraphError> {
     }
 }
 
+const GROUP_POLICIES: &[&str] = &["RoleManagementPolicy.ReadWrite.AzureADGroup"];
+const ROLE_POLICIES: &[&str] = &[
+    "RoleManagementPolicy.ReadWrite.Directory",
+    "RoleManagement.ReadWrite.Directory",
+];
+const GROUP_POLICIES_READ: &[&str] = &["RoleManagementPolicy.Read.AzureADGroup"];
+const ROLE_POLICIES_READ: &[&str] = &[
+    "RoleManagementPolicy.Read.Directory",
+    "RoleManagement.Read.Directory",
+    "RoleManagement.Read.All",
+];
+
+/// Reading policies, of groups or of directory roles. Unlike the rest of PIM, these endpoints answer
+/// like the directory (measured).
+pub(crate) fn policy_read(call: &Call, of_group: bool) -> Result<(), GraphError> {
+    let enough = if of_group {
+        GROUP_POLICIES_READ
+    } else {
+        ROLE_POLICIES_READ
+    };
+    if call.caller.may(enough) {
+        Ok(())
+    } else {
+        policy_write(call, of_group)
+    }
+}
+
+/// Changing them.
+pub(crate) fn policy_write(call: &Call, of_group: bool) -> Result<(), GraphError> {
+    let enough = if of_group {
+        GROUP_POLICIES
+    } else {
+        ROLE_POLICIES
+    };
+    call.caller.may(enough).then_some(()).ok_or_else(denied)
+}
+
+/// Reading authentication contexts.
+pub(crate) fn authentication_contexts(call: &Call) -> Result<(), GraphError> {
+    let enough = [
+        "AuthenticationContext.Read.All",
+        "AuthenticationContext.ReadWrite.All",
+        "Policy.Read.ConditionalAccess",
+        "Policy.ReadWrite.ConditionalAccess",
+        "Policy.Read.All",
+    ];
+    call.caller.may(&enough).then_some(()).ok_or_else(denied)
+}
+
 const USERS: &[&str] = &[
     "User.ReadBasic.All",
     "User.Read.All",

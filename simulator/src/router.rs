@@ -14,6 +14,7 @@ use crate::error::GraphError;
 use crate::exchange::Incoming;
 use crate::lock::lock;
 use crate::odata::query::Query;
+use crate::policies;
 use crate::token::{Caller, discovery, endpoint, machine};
 
 /// Serves a call to Graph, the sign-in service or the cloud description.
@@ -88,6 +89,15 @@ fn graph(
         ("identityGovernance", ["privilegedAccess", "group", rest @ ..]) => {
             engine::routes::serve(&mut world, &call, rest)
         }
+        ("policies", rest) => policies::routes::serve(&mut world, &call, rest),
+        (
+            "identity",
+            [
+                "conditionalAccess",
+                "authenticationContextClassReferences",
+                rest @ ..,
+            ],
+        ) => policies::contexts::serve(&world, &call, rest),
         ("directoryObjects", rest) => directory::routes::objects(&world, &call, rest),
         (segment, rest) => {
             if let Some(class) = directory::routes::class_of(segment) {

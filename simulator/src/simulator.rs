@@ -24,7 +24,7 @@ use crate::lock::lock;
 use crate::state;
 use crate::token::{DelegatedToken, Issue, Subject, Tokens};
 use crate::traffic::Traffic;
-use crate::types::{Kind, RequestView, ScheduleView};
+use crate::types::{Access, Kind, PolicyView, RequestView, ScheduleView};
 use crate::world::World;
 
 /// How a simulator is started. The default listens on a free loopback port, without TLS, serves the
@@ -168,6 +168,24 @@ impl Simulator {
     pub fn requests(&self) -> Vec<RequestView> {
         let now = self.core.clock.now();
         state::requests(&lock(&self.core.world), now)
+    }
+
+    /// The policy of a group's membership or ownership, without replication delays.
+    ///
+    /// # Errors
+    /// When there is no such group.
+    pub fn group_policy(&self, group: &str, access: Access) -> Result<PolicyView, AdminError> {
+        let world = lock(&self.core.world);
+        Ok(world.policy_view(world.group_policy(group, access)?))
+    }
+
+    /// The policy of a directory role, by id or display name.
+    ///
+    /// # Errors
+    /// When there is no such role.
+    pub fn role_policy(&self, role: &str) -> Result<PolicyView, AdminError> {
+        let world = lock(&self.core.world);
+        Ok(world.policy_view(world.role_policy(role)?))
     }
 
     /// How the simulator behaves now.

@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::directory::{Class, Object};
 use crate::engine::wire;
-use crate::types::{Kind, RequestView, ScheduleView};
+use crate::policies::PolicyScope;
+use crate::types::{Access, Kind, RequestView, ScheduleView};
 use crate::world::World;
 
 /// Rows that have not ended, in order of creation.
@@ -53,8 +55,15 @@ pub(crate) fn dump(world: &World, now: DateTime<Utc>) -> Value {
         "eligibilitySchedules": eligibilities,
         "assignmentSchedules": assignments,
         "requests": bodies,
+        "policies": world.changed_policies(),
         "estate": estate(world),
     })
+}
+
+/// What the policies of a group demand.
+fn policies(world: &World, group: Uuid) -> Value {
+    let of = |access| world.policy(PolicyScope::Group { group, access });
+    json!({"member": of(Access::Member), "owner": of(Access::Owner)})
 }
 
 /// Directory, policies, applications and behaviour.
@@ -83,7 +92,7 @@ pub(crate) fn estate(world: &World) -> Value {
                         "membershipRule": group.membership_rule,
                         "onPremises": group.on_premises,
                         "onboarded": pim.is_some_and(|pim| pim.onboarded),
-                        "policy": pim.map(|pim| json!({"member": pim.member, "owner": pim.owner})),
+                        "policy": policies(world, entry.id),
                     })
                 }
                 Object::ServicePrincipal(sp) => json!({
@@ -113,6 +122,7 @@ pub(crate) fn estate(world: &World) -> Value {
         "groups": groups,
         "servicePrincipals": service_principals,
         "applications": applications,
+        "authenticationContexts": world.authentication_contexts,
         "behaviour": world.behaviour,
     })
 }

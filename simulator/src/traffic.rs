@@ -238,7 +238,9 @@ fn endpoint_of(path: &str) -> String {
     let mut endpoint = String::with_capacity(path.len());
     for segment in path.split('/').filter(|segment| !segment.is_empty()) {
         endpoint.push('/');
-        let is_id = segment.len() >= 36 && segment.as_bytes().get(8) == Some(&b'-');
+        let is_id = segment
+            .split('_')
+            .any(|part| part.len() >= 36 && part.as_bytes().get(8) == Some(&b'-'));
         if is_id || segment.contains('@') || segment.contains("%40") {
             endpoint.push_str("{id}");
         } else if let Some((name, _)) = segment.split_once('(') {

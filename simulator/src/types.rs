@@ -129,6 +129,29 @@ pub struct ScheduleView {
     pub in_force: bool,
 }
 
+/// A policy in the simulator's books, without replication delays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyView {
+    /// Policy id; changes when the group is onboarded.
+    pub id: String,
+    /// The rules as v1.0 shows them.
+    pub rules: Vec<serde_json::Value>,
+    /// Who changed it last.
+    pub modified_by: Option<String>,
+    /// When.
+    pub modified: Option<DateTime<Utc>>,
+}
+
+impl PolicyView {
+    /// The rule with an id; null when there is none.
+    #[must_use]
+    pub fn rule(&self, id: &str) -> serde_json::Value {
+        let rule = self.rules.iter().find(|rule| rule["id"] == id);
+        rule.cloned().unwrap_or_default()
+    }
+}
+
 /// A schedule request in the simulator's books, purged ones included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

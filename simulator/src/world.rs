@@ -10,9 +10,14 @@ use crate::engine::input::{Action, Input};
 use crate::engine::row::Row;
 use crate::engine::store::Pim;
 use crate::engine::{Actor, store};
+use crate::error::GraphError;
 use crate::estate::{
-    ApplicationSeed, Estate, GroupSeed, IssuerSeed, ServicePrincipalSeed, TenantSeed,
+    ApplicationSeed, Estate, GroupPolicySeed, GroupSeed, IssuerSeed, ServicePrincipalSeed,
+    TenantSeed,
 };
+use crate::policies::PolicyScope;
+use crate::policies::contexts::AuthenticationContextSeed;
+use crate::policies::store::Policies;
 use crate::types::{Access, Kind};
 
 /// The state of the simulated tenant.
@@ -21,6 +26,8 @@ pub(crate) struct World {
     pub tenant: TenantSeed,
     pub directory: Directory,
     pub pim: Pim,
+    pub policies: Policies,
+    pub authentication_contexts: Vec<AuthenticationContextSeed>,
     pub applications: Vec<ApplicationSeed>,
     pub issuers: Vec<IssuerSeed>,
     pub behaviour: Behaviour,
@@ -84,6 +91,14 @@ impl World {
                     self.add_plain(group, principal, access, now);
                 }
             }
+            self.seed_policies(group, &seed.policy, now)?;
+        }
+        for seed in &estate.role_policies {
+            let scope = self.role_policy(&seed.role)?;
+            self.edit_policy(scope, &seed.policy, now, None)?;
+        }
+        for seed in estate.authentication_contexts {
+            self.publish_context(seed);
         }
         for seed in estate.schedules {
             let group = self.find(Class::Group, &seed.group)?;
@@ -111,6 +126,29 @@ impl World {
     pub fn publish_keys(&mut self, seed: IssuerSeed) {
         self.issuers.retain(|known| known.issuer != seed.issuer);
         self.issuers.push(seed);
+    }
+
+    /// Adds or replaces an authentication context.
+    pub fn publish_context(&mut self, seed: AuthenticationContextSeed) {
+        self.authentication_contexts
+            .retain(|known| known.id != seed.id);
+        self.authentication_contexts.push(seed);
+    }
+
+    /// Applies what an estate says of a group's policies.
+    pub fn seed_policies(
+        &mut self,
+        group: Uuid,
+        seed: &GroupPolicySeed,
+        now: DateTime<Utc>,
+    ) -> Result<(), AdminError> {
+        for (patch, access) in [(&seed.member, Access::Member), (&seed.owner, Access::Owner)] {
+            if let Some(patch) = patch {
+                let scope = PolicyScope::Group { group, access };
+                self.edit_policy(scope, patch, now, None)?;
+            }
+        }
+        Ok(())
     }
 
     pub fn add_service_principal(
@@ -153,13 +191,14 @@ impl World {
         let group = self.pim.group_mut(id);
         group.not_found_left = not_found;
         group.failed_left = failed;
-        for (patch, access) in [
-            (&seed.policy.member, Access::Member),
-            (&seed.policy.owner, Access::Owner),
-        ] {
-            if let Some(patch) = patch {
-                group.policy_mut(access).apply(patch);
-            }
+        if fresh {
+            let behaviour = &self.behaviour;
+            self.policies.add_newcomer(
+                id,
+                now + behaviour.new_group_policy_lag,
+                behaviour.new_group_policy_not_found_reads,
+                behaviour.new_group_rules_not_found_reads,
+            );
         }
         id
     }
@@ -207,6 +246,17 @@ impl World {
             self.pim.kill(id, now, gone, |_| true);
         }
         true
+    }
+
+    /// Refuses every PIM call of a tenant without the licence.
+    pub fn check_licence(&self) -> Result<(), GraphError> {
+        if self.behaviour.licensed {
+            return Ok(());
+        }
+        Err(GraphError::bad_request(
+            "AadPremiumLicenseRequired",
+            "The tenant needs to have Microsoft Entra ID P2 or Microsoft Entra ID Governance license.",
+        ))
     }
 
     /// Applies what time has done to the groups that a call will look at.

@@ -26,7 +26,11 @@ fn perform(
 ) -> Result<Uuid, AdminError> {
     match operation {
         Operation::AddUser(seed) => Ok(world.directory.add(seed.id, (&seed).into(), now, true)),
-        Operation::AddGroup(seed) => Ok(world.add_group(&seed, now, true)),
+        Operation::AddGroup(seed) => {
+            let group = world.add_group(&seed, now, true);
+            world.seed_policies(group, &seed.policy, now)?;
+            Ok(group)
+        }
         Operation::AddServicePrincipal(seed) => Ok(world.add_service_principal(&seed, now, true)),
         Operation::AddApplication(seed) => Ok(world.add_application(*seed, now, true)),
         Operation::AlterUser {
@@ -116,13 +120,22 @@ fn settings(
             access_id,
             policy,
         } => {
-            let group = world.find(Class::Group, &group)?;
-            world
-                .pim
-                .group_mut(group)
-                .policy_mut(access_id)
-                .apply(&policy);
-            Ok(group)
+            let scope = world.group_policy(&group, access_id)?;
+            world.edit_policy(scope, &policy, now, portal())?;
+            world.find(Class::Group, &group)
+        }
+        Operation::SetRolePolicy { role, policy } => {
+            let scope = world.role_policy(&role)?;
+            world.edit_policy(scope, &policy, now, portal())?;
+            Ok(world.tenant.id)
+        }
+        Operation::SetAuthenticationContext(seed) => {
+            world.publish_context(seed);
+            Ok(world.tenant.id)
+        }
+        Operation::RemoveAuthenticationContext { id } => {
+            world.authentication_contexts.retain(|known| known.id != id);
+            Ok(world.tenant.id)
         }
         Operation::SetBehaviour { behaviour } => {
             world.behaviour = *behaviour;
@@ -169,6 +182,11 @@ fn settings(
         }
         operation => grant(world, operation, now),
     }
+}
+
+/// Who is shown as the author of what is done in the portal.
+fn portal() -> Option<String> {
+    Some("Administrator".to_owned())
 }
 
 /// The deeds that become schedule requests.

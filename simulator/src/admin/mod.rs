@@ -12,8 +12,8 @@ use std::sync::Arc;
 pub use operation::{AdminError, Grant, Operation};
 
 use crate::core::Core;
-use crate::engine::PolicyPatch;
 use crate::estate::{ApplicationSeed, GroupSeed, ServicePrincipalSeed, UserSeed};
+use crate::policies::edit::PolicyPatch;
 use crate::types::{Access, Kind, Window};
 
 /// A handle for deeds behind the operator's back. Every method names groups and principals by id,
@@ -272,6 +272,17 @@ impl Admin {
         self.apply(Operation::SetPolicy {
             group: group.to_owned(),
             access_id: access,
+            policy: Box::new(policy),
+        })
+    }
+
+    /// Changes the PIM policy of a directory role, by id or display name.
+    ///
+    /// # Errors
+    /// See [`apply`](Self::apply).
+    pub fn set_role_policy(&self, role: &str, policy: PolicyPatch) -> Result<String, AdminError> {
+        self.apply(Operation::SetRolePolicy {
+            role: role.to_owned(),
             policy: Box::new(policy),
         })
     }

@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::behaviour::Behaviour;
-use crate::engine::PolicyPatch;
 use crate::estate::{
     ApplicationSeed, CertificateSeed, FederatedCredentialSeed, GroupSeed, IssuerSeed,
     ServicePrincipalSeed, UserSeed,
 };
+use crate::policies::contexts::AuthenticationContextSeed;
+use crate::policies::edit::PolicyPatch;
 use crate::types::{Access, Kind, Window};
 
 /// One deed. In JSON: an object with the name of the deed under `do`.
@@ -125,6 +126,20 @@ pub enum Operation {
         access_id: Access,
         /// What changes.
         policy: Box<PolicyPatch>,
+    },
+    /// Changes the PIM policy of a directory role.
+    SetRolePolicy {
+        /// Id or display name.
+        role: String,
+        /// What changes.
+        policy: Box<PolicyPatch>,
+    },
+    /// Adds or replaces an authentication context.
+    SetAuthenticationContext(AuthenticationContextSeed),
+    /// Removes an authentication context; policies that name it stay as they are.
+    RemoveAuthenticationContext {
+        /// `c1` to `c99`.
+        id: String,
     },
     /// Adds a grant in the portal.
     Assign(Grant),

@@ -3,6 +3,7 @@
 //! Memberships are not kept here: an active PIM row *is* an ordinary membership in Entra, so they are
 //! read from the PIM engine's rows (see [`membership`]).
 
+pub(crate) mod builtin_roles;
 pub(crate) mod membership;
 pub(crate) mod routes;
 mod wire;

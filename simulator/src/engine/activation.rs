@@ -30,10 +30,9 @@ pub(super) fn activate(world: &mut World, case: &Case<'_>) -> Result<Decision, G
         let rows = group.alive(Kind::Assignment, input.principal, input.access, case.now);
         overlap::check(rows, window.start, window.end, case.now).map_err(wrapped)?;
     }
-    let fallback = policy::Policy::default();
-    let rules = group.map_or(&fallback, |group| group.policy(input.access));
+    let rules = world.policy(input.policy());
     policy::check_activation(
-        rules,
+        &rules,
         eligible.is_some(),
         &assign::asked(case, window.length),
         world.behaviour.policy_message_form,

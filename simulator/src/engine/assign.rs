@@ -166,11 +166,8 @@ fn check_policy(world: &World, case: &Case<'_>, window: &Resolved) -> Result<(),
     if case.actor.is_portal() {
         return Ok(());
     }
-    let Some(group) = world.pim.group(case.input.group) else {
-        return Ok(());
-    };
     policy::check_admin(
-        group.policy(case.input.access),
+        &world.policy(case.input.policy()),
         case.kind,
         &asked(case, window.length),
         world.behaviour.app_only_needs_justification,

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::error::GraphError;
+use crate::policies::PolicyScope;
 use crate::types::{Access, Kind, Window};
 use crate::{duration, timestamp};
 
@@ -154,6 +155,14 @@ impl Input {
             ticket_system: text(ticket, "ticketSystem")?.map(str::to_owned),
             validation_only: body.get("isValidationOnly") == Some(&Value::Bool(true)),
         })
+    }
+
+    /// The policy that a request is held to.
+    pub fn policy(&self) -> PolicyScope {
+        PolicyScope::Group {
+            group: self.group,
+            access: self.access,
+        }
     }
 
     /// What the portal and the estate ask for.

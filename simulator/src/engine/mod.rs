@@ -37,10 +37,7 @@ mod shaping;
 pub(crate) mod store;
 pub(crate) mod wire;
 
-pub use policy::{
-    ActivationRules, ActivationRulesPatch, AdminRules, AdminRulesPatch, Policy, PolicyPatch,
-    Requirement,
-};
+pub use policy::{ActivationRules, AdminRules, Policy, Requirement};
 
 use uuid::Uuid;
 

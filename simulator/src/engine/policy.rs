@@ -1,9 +1,8 @@
-//! The PIM policy of one relationship (membership or ownership) of a group, and its enforcement.
+//! What a policy demands of a request, and its enforcement.
 //!
-//! Of the 17 rules only those with an effect on requests are kept: expiration and enablement for
-//! both administrator levels and for activation, approval, and authentication context. Defaults are
-//! the documented ones for groups: eligibility at most P365D, active at most P180D, neither
-//! permanent; a justification for active grants and activations; activation at most PT8H.
+//! The rules themselves are kept in [`crate::policies`]; here are the few values of them that a request
+//! feels: expiration and enablement for both administrator levels and for activation, approval, and
+//! authentication context.
 
 use std::time::Duration;
 
@@ -52,7 +51,7 @@ pub struct ActivationRules {
     pub authentication_context: Option<String>,
 }
 
-/// The policy of one relationship.
+/// What a policy demands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
@@ -64,95 +63,7 @@ pub struct Policy {
     pub activation: ActivationRules,
 }
 
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            eligibility: AdminRules {
-                permanent_allowed: false,
-                maximum_duration: Duration::from_hours(365 * 24),
-                require: Vec::new(),
-            },
-            assignment: AdminRules {
-                permanent_allowed: false,
-                maximum_duration: Duration::from_hours(180 * 24),
-                require: vec![Requirement::Justification],
-            },
-            activation: ActivationRules {
-                maximum_duration: Duration::from_hours(8),
-                require: vec![Requirement::Justification],
-                approval_required: false,
-                authentication_context: None,
-            },
-        }
-    }
-}
-
-/// A change to [`AdminRules`]; what is absent stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct AdminRulesPatch {
-    /// New value, if any.
-    pub permanent_allowed: Option<bool>,
-    /// New value, if any.
-    #[serde(with = "crate::duration::iso_option")]
-    pub maximum_duration: Option<Duration>,
-    /// New value, if any.
-    pub require: Option<Vec<Requirement>>,
-}
-
-/// A change to [`ActivationRules`]; what is absent stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct ActivationRulesPatch {
-    /// New value, if any.
-    #[serde(with = "crate::duration::iso_option")]
-    pub maximum_duration: Option<Duration>,
-    /// New value, if any.
-    pub require: Option<Vec<Requirement>>,
-    /// New value, if any.
-    pub approval_required: Option<bool>,
-    /// New value, if any; an empty text turns it off.
-    pub authentication_context: Option<String>,
-}
-
-/// A change to a [`Policy`]; what is absent stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct PolicyPatch {
-    /// Making eligible.
-    pub eligibility: AdminRulesPatch,
-    /// Making active.
-    pub assignment: AdminRulesPatch,
-    /// Activation.
-    pub activation: ActivationRulesPatch,
-}
-
-impl AdminRules {
-    fn apply(&mut self, patch: &AdminRulesPatch) {
-        self.permanent_allowed = patch.permanent_allowed.unwrap_or(self.permanent_allowed);
-        self.maximum_duration = patch.maximum_duration.unwrap_or(self.maximum_duration);
-        if let Some(require) = &patch.require {
-            self.require.clone_from(require);
-        }
-    }
-}
-
 impl Policy {
-    /// Changes what the patch names.
-    pub fn apply(&mut self, patch: &PolicyPatch) {
-        self.eligibility.apply(&patch.eligibility);
-        self.assignment.apply(&patch.assignment);
-        let (rules, change) = (&mut self.activation, &patch.activation);
-        rules.maximum_duration = change.maximum_duration.unwrap_or(rules.maximum_duration);
-        if let Some(require) = &change.require {
-            rules.require.clone_from(require);
-        }
-        rules.approval_required = change.approval_required.unwrap_or(rules.approval_required);
-        if let Some(context) = &change.authentication_context {
-            rules.authentication_context = Some(context.clone()).filter(|c| !c.is_empty());
-        }
-    }
-
     fn admin(&self, kind: Kind) -> &AdminRules {
         match kind {
             Kind::Eligibility => &self.eligibility,

@@ -22,12 +22,7 @@ pub(crate) fn serve(world: &mut World, call: &Call, rest: &[&str]) -> Result<Ans
     let (name, rest) = rest
         .split_first()
         .ok_or_else(|| GraphError::unknown_segment("group"))?;
-    if !world.behaviour.licensed {
-        return Err(GraphError::bad_request(
-            "AadPremiumLicenseRequired",
-            "The tenant needs to have Microsoft Entra ID P2 or Microsoft Entra ID Governance license.",
-        ));
-    }
+    world.check_licence()?;
     if *name == "assignmentApprovals" {
         return approvals(world, call, rest);
     }

@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::policy::Policy;
 use super::request::{Progress, Request};
 use super::row::{Death, Row};
 use super::{last_owner, purge};
@@ -18,8 +17,6 @@ use crate::types::{Access, Kind};
 pub(crate) struct GroupPim {
     /// The first request onboards a group, irreversibly.
     pub onboarded: bool,
-    pub member: Policy,
-    pub owner: Policy,
     pub rows: Vec<Row>,
     /// Positions in [`Pim::requests`].
     pub requests: Vec<usize>,
@@ -31,20 +28,6 @@ pub(crate) struct GroupPim {
 }
 
 impl GroupPim {
-    pub fn policy(&self, access: Access) -> &Policy {
-        match access {
-            Access::Member => &self.member,
-            Access::Owner => &self.owner,
-        }
-    }
-
-    pub fn policy_mut(&mut self, access: Access) -> &mut Policy {
-        match access {
-            Access::Member => &mut self.member,
-            Access::Owner => &mut self.owner,
-        }
-    }
-
     /// Rows of one principal and relationship that have not ended.
     pub fn alive(
         &self,

@@ -4,11 +4,13 @@ use uuid::Uuid;
 
 use super::{ApplicationSeed, Estate, GenerateSeed, GroupSeed, SecretSeed, UserSeed};
 
-/// The application permissions the operator needs for groups.
+/// The application permissions that the operator needs.
 const OPERATOR_ROLES: &[&str] = &[
     "PrivilegedEligibilitySchedule.ReadWrite.AzureADGroup",
     "PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup",
     "RoleManagementPolicy.ReadWrite.AzureADGroup",
+    "RoleManagementPolicy.ReadWrite.Directory",
+    "AuthenticationContext.Read.All",
     "GroupMember.Read.All",
     "User.ReadBasic.All",
     "Application.Read.All",

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::behaviour::Behaviour;
-use crate::engine::PolicyPatch;
+use crate::policies::contexts::AuthenticationContextSeed;
+use crate::policies::edit::PolicyPatch;
 use crate::types::{Access, Kind, Window};
 
 /// Everything a simulator starts with.
@@ -33,6 +34,10 @@ pub struct Estate {
     pub applications: Vec<ApplicationSeed>,
     /// Issuers of service account tokens and their public keys.
     pub issuers: Vec<IssuerSeed>,
+    /// What differs from the default policies of directory roles.
+    pub role_policies: Vec<RolePolicySeed>,
+    /// Authentication contexts of Conditional Access.
+    pub authentication_contexts: Vec<AuthenticationContextSeed>,
     /// Grants that PIM already knows.
     pub schedules: Vec<ScheduleSeed>,
     /// Adds that many groups and people.
@@ -120,6 +125,17 @@ pub struct GroupPolicySeed {
     pub member: Option<PolicyPatch>,
     /// Policy of the ownership.
     pub owner: Option<PolicyPatch>,
+}
+
+/// Policy changes of a directory role.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RolePolicySeed {
+    /// Id or display name.
+    pub role: String,
+    /// What changes.
+    #[serde(default)]
+    pub policy: PolicyPatch,
 }
 
 /// A service principal.

@@ -6,11 +6,12 @@ use super::filter::Filter;
 use super::paging;
 use crate::error::GraphError;
 
-/// `$expand=group($select=id,displayName)`.
+/// `$expand=group($select=id,displayName)`, `$expand=policy($select=id;$expand=rules)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Expand {
     pub name: String,
     pub select: Option<Vec<String>>,
+    pub expand: Vec<Expand>,
 }
 
 /// Query options, with or without their `$` (Graph serves both).
@@ -134,19 +135,15 @@ fn order(value: &str) -> Result<(String, bool), GraphError> {
     Ok((name.to_owned(), descending))
 }
 
-/// Splits at commas outside parentheses.
-fn expands(value: &str) -> Result<Vec<Expand>, GraphError> {
+/// Splits at a separator outside parentheses.
+fn split(value: &str, separator: char) -> Option<Vec<String>> {
     let mut parts = vec![String::new()];
     let mut depth = 0_u32;
     for next in value.chars() {
         match next {
             '(' => depth += 1,
-            ')' => {
-                depth = depth
-                    .checked_sub(1)
-                    .ok_or_else(|| invalid("$expand", value))?;
-            }
-            ',' if depth == 0 => {
+            ')' => depth = depth.checked_sub(1)?,
+            _ if next == separator && depth == 0 => {
                 parts.push(String::new());
                 continue;
             }
@@ -156,21 +153,35 @@ fn expands(value: &str) -> Result<Vec<Expand>, GraphError> {
             part.push(next);
         }
     }
+    (depth == 0).then_some(parts)
+}
+
+fn expands(value: &str) -> Result<Vec<Expand>, GraphError> {
+    let bad = || invalid("$expand", value);
+    let parts = split(value, ',').ok_or_else(bad)?;
     parts
         .iter()
-        .map(|part| match part.trim().split_once('(') {
-            None => Ok(Expand {
-                name: part.trim().to_owned(),
+        .map(|part| {
+            let (name, inner) = match part.trim().split_once('(') {
+                None => (part.trim(), None),
+                Some((name, inner)) => (name, Some(inner.strip_suffix(')').ok_or_else(bad)?)),
+            };
+            let mut expand = Expand {
+                name: name.to_owned(),
                 select: None,
-            }),
-            Some((name, inner)) => {
-                let select = inner.trim_end_matches(')').strip_prefix("$select=");
-                let select = select.ok_or_else(|| invalid("$expand", value))?;
-                Ok(Expand {
-                    name: name.to_owned(),
-                    select: Some(names(select)),
-                })
+                expand: Vec::new(),
+            };
+            for option in inner
+                .map_or(Some(Vec::new()), |inner| split(inner, ';'))
+                .ok_or_else(bad)?
+            {
+                match option.trim().split_once('=') {
+                    Some(("$select", list)) => expand.select = Some(names(list)),
+                    Some(("$expand", list)) => expand.expand = expands(list)?,
+                    _ => return Err(bad()),
+                }
             }
+            Ok(expand)
         })
         .collect()
 }
@@ -196,6 +207,23 @@ mod tests {
         let query = Query::parse("$expand=group($select=id,displayName),principal").unwrap();
         assert_eq!(query.expand.len(), 2);
         assert_eq!(query.expand[0].select.as_ref().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn expands_go_deeper() {
+        let query = Query::parse("$expand=policy($select=id;$expand=rules($select=id))").unwrap();
+        let policy = &query.expand[0];
+        assert_eq!(policy.select, Some(vec!["id".to_owned()]));
+        assert_eq!(policy.expand[0].name, "rules");
+        assert_eq!(policy.expand[0].select, Some(vec!["id".to_owned()]));
+        for text in [
+            "$expand=a(",
+            "$expand=a)",
+            "$expand=a($top=1)",
+            "$expand=a($select=b))",
+        ] {
+            assert!(Query::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

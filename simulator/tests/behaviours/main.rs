@@ -19,6 +19,7 @@ mod faults;
 mod lists;
 mod permissions;
 mod policy;
+mod policy_endpoints;
 mod removal;
 mod replication;
 mod sign_in;

@@ -1,0 +1,77 @@
+//! From the rules of a policy to what the engine enforces.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::PolicyScope;
+use super::approvers::{self, Approver};
+use crate::duration;
+use crate::engine::{ActivationRules, AdminRules, Policy, Requirement};
+use crate::world::World;
+
+impl World {
+    /// What a policy demands now, whatever readers see.
+    pub(crate) fn policy(&self, scope: PolicyScope) -> Policy {
+        of(self.policies.rules(scope))
+    }
+
+    /// Who may decide activations.
+    pub(crate) fn approvers(&self, scope: PolicyScope) -> Vec<Approver> {
+        approvers::of(self.policies.rules(scope))
+    }
+}
+
+/// The rule with an id.
+pub(super) fn rule<'a>(rules: &'a [Value], id: &str) -> Option<&'a Value> {
+    rules.iter().find(|rule| rule["id"] == id)
+}
+
+fn of(rules: &[Value]) -> Policy {
+    let admin = |level: &str| AdminRules {
+        permanent_allowed: flag(
+            rules,
+            &format!("Expiration_Admin_{level}"),
+            "isExpirationRequired",
+        ) == Some(false),
+        maximum_duration: longest(rules, &format!("Expiration_Admin_{level}")),
+        require: require(rules, &format!("Enablement_Admin_{level}")),
+    };
+    let context = rule(rules, super::change::CONTEXT);
+    let approval = rule(rules, super::change::APPROVAL);
+    Policy {
+        eligibility: admin("Eligibility"),
+        assignment: admin("Assignment"),
+        activation: ActivationRules {
+            maximum_duration: longest(rules, "Expiration_EndUser_Assignment"),
+            require: require(rules, super::change::ACTIVATION_ENABLEMENT),
+            approval_required: approval
+                .is_some_and(|rule| rule["setting"]["isApprovalRequired"] == true),
+            authentication_context: context
+                .filter(|rule| rule["isEnabled"] == true)
+                .and_then(|rule| rule["claimValue"].as_str())
+                .filter(|claim| !claim.is_empty())
+                .map(str::to_owned),
+        },
+    }
+}
+
+fn flag(rules: &[Value], id: &str, name: &str) -> Option<bool> {
+    rule(rules, id)?[name].as_bool()
+}
+
+/// No duration, no limit.
+fn longest(rules: &[Value], id: &str) -> Duration {
+    rule(rules, id)
+        .and_then(|rule| duration::parse(rule["maximumDuration"].as_str()?))
+        .unwrap_or(Duration::MAX)
+}
+
+fn require(rules: &[Value], id: &str) -> Vec<Requirement> {
+    let names = rule(rules, id).and_then(|rule| rule["enabledRules"].as_array());
+    names
+        .into_iter()
+        .flatten()
+        .filter_map(|name| serde_json::from_value(name.clone()).ok())
+        .collect()
+}
