@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::admin::AdminError;
 use crate::behaviour::Behaviour;
 use crate::directory::{Class, Directory, Object};
+use crate::engine::approval_routes::Reviews;
 use crate::engine::input::{Action, Input};
 use crate::engine::row::Row;
 use crate::engine::store::Pim;
@@ -27,6 +28,7 @@ pub(crate) struct World {
     pub directory: Directory,
     pub pim: Pim,
     pub policies: Policies,
+    pub reviews: Reviews,
     pub authentication_contexts: Vec<AuthenticationContextSeed>,
     pub applications: Vec<ApplicationSeed>,
     pub issuers: Vec<IssuerSeed>,

@@ -1,16 +1,14 @@
-//! Approvals: the decision by a person (through [`crate::Admin`]), and the read side.
-//!
-//! One id serves for the request, its approval and its only stage. Applications are never let in.
+//! What a decision about an activation does, whoever takes it: an approver (see
+//! [`super::approval_routes`]) or a test (through [`crate::Admin`]).
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Actor;
 use super::activation;
 use super::assign;
 use super::create::Case;
-use super::request::{Progress, Request};
+use super::request::Progress;
 use crate::error::GraphError;
 use crate::world::World;
 
@@ -51,26 +49,4 @@ impl World {
         }
         Ok(())
     }
-}
-
-/// The approval of a request, as a person reads it.
-pub(super) fn body(request: &Request, now: DateTime<Utc>) -> Value {
-    let (result, status) = match request.status(now) {
-        "PendingApproval" => ("NotReviewed", "InProgress"),
-        "Denied" => ("Deny", "Completed"),
-        _ => ("Approve", "Completed"),
-    };
-    json!({
-        "id": request.id,
-        "stages": [{
-            "id": request.id,
-            "displayName": null,
-            "reviewedDateTime": null,
-            "reviewResult": result,
-            "status": status,
-            "assignedToMe": false,
-            "justification": "",
-            "reviewedBy": null,
-        }],
-    })
 }

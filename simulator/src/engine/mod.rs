@@ -12,11 +12,12 @@
 //! | [`assign`], [`remove`], [`activation`] | the verbs |
 //! | `five_minute_rule`, `last_owner`, `overlap`, `prerequisites`, `policy` | what refuses them |
 //! | `replication`, `purge` | delays and the end of history |
-//! | [`routes`], [`sets`] | the endpoints |
+//! | [`routes`], [`approval_routes`], [`sets`] | the endpoints |
 //! | [`list`], [`shaping`], [`wire`] | the read side |
 
 mod activation;
 mod approval;
+pub(crate) mod approval_routes;
 mod assign;
 mod create;
 mod five_minute_rule;

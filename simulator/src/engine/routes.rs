@@ -7,7 +7,7 @@ use super::input::Input;
 use super::list::Scope;
 use super::sets::{BASE, SETS, Set};
 use super::shaping::{Links, bodies, finish, row_by_id, to_value};
-use super::{Actor, approval, create, wire};
+use super::{Actor, approval_routes, create, wire};
 use crate::answer::Answer;
 use crate::behaviour::UnfilteredList;
 use crate::call::Call;
@@ -230,13 +230,8 @@ fn current_user(world: &mut World, call: &Call, set: Set, on: &str) -> Result<An
     Ok(page(call, context, value, next))
 }
 
-/// Requests that the person made, or may decide as owner of the group.
+/// Requests that the person made, or may decide as approver.
 fn others_requests(world: &World, call: &Call, set: Set, person: Uuid, on: &str) -> Vec<Value> {
-    let decides = |group: Uuid| {
-        world
-            .members_of(group, crate::types::Access::Owner, call.now)
-            .contains(&person)
-    };
     let view = world.view(call.now, call.stale);
     let filter = call.query.filter.as_ref();
     let mut items = Vec::new();
@@ -248,7 +243,11 @@ fn others_requests(world: &World, call: &Call, set: Set, person: Uuid, on: &str)
         for request in world.requests(set.kind(), scope, filter, view) {
             let mine = match on {
                 "createdBy" => request.created_by == Some(person),
-                _ => request.approval && request.input.principal != person && decides(group),
+                _ => {
+                    request.approval
+                        && request.input.principal != person
+                        && world.may_decide(person, request.input.policy(), call.now)
+                }
             };
             if mine {
                 items.push((
@@ -262,34 +261,17 @@ fn others_requests(world: &World, call: &Call, set: Set, person: Uuid, on: &str)
     items.into_iter().map(|(_, value)| value).collect()
 }
 
-/// Approvals can be read by people only; an application is always refused.
-fn approvals(world: &World, call: &Call, rest: &[&str]) -> Result<Answer, GraphError> {
+/// Approvals are for people only; an application is always refused.
+fn approvals(world: &mut World, call: &Call, rest: &[&str]) -> Result<Answer, GraphError> {
     if !matches!(call.actor(), Actor::Person { .. }) {
         return Err(GraphError::scope_not_granted(&[
             "PrivilegedAssignmentSchedule.Read.AzureADGroup",
         ]));
     }
-    permissions::pim_read(call, Kind::Assignment)?;
-    let [id] = rest else {
-        return Err(GraphError::unknown_segment(
-            rest.last().unwrap_or(&"assignmentApprovals"),
-        ));
-    };
-    let request = Uuid::try_parse(id)
-        .ok()
-        .and_then(|id| world.pim.request(id, call.now, &world.behaviour))
-        .filter(|request| request.approval)
-        .ok_or_else(create::no_such_request)?;
-    let context = format!(
-        "{}/{}/$metadata#{BASE}/assignmentApprovals/$entity",
-        call.base, call.version
-    );
-    let mut entity = approval::body(request, call.now);
-    if call.version == "beta"
-        && let Value::Object(map) = &mut entity
-        && let Some(stages) = map.remove("stages")
-    {
-        map.insert("steps".to_owned(), stages);
+    if call.method == "GET" {
+        permissions::pim_read(call, Kind::Assignment)?;
+    } else {
+        permissions::pim_write(call, Kind::Assignment)?;
     }
-    Ok(Answer::json(200, &Entity { context, entity }))
+    approval_routes::serve(world, call, &format!("{BASE}/assignmentApprovals"), rest)
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::PolicyScope;
 use super::approvers::{self, Approver};
@@ -16,9 +18,23 @@ impl World {
         of(self.policies.rules(scope))
     }
 
-    /// Who may decide activations.
-    pub(crate) fn approvers(&self, scope: PolicyScope) -> Vec<Approver> {
+    /// Whether a person is among the approvers of activations, also as member of a group.
+    pub(crate) fn may_decide(&self, person: Uuid, scope: PolicyScope, now: DateTime<Utc>) -> bool {
+        let groups = self.groups_around(person, now);
         approvers::of(self.policies.rules(scope))
+            .into_iter()
+            .any(|approver| match approver {
+                Approver::User(id) => id == person,
+                Approver::GroupMembers(id) => groups.contains(&id),
+            })
+    }
+
+    /// Whether approvers have to give a reason.
+    pub(crate) fn reviewers_explain(&self, scope: PolicyScope) -> bool {
+        let approval = rule(self.policies.rules(scope), super::change::APPROVAL);
+        approval.is_some_and(|rule| {
+            rule["setting"]["approvalStages"][0]["isApproverJustificationRequired"] == true
+        })
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod activation;
 mod admin_control;
+mod approvals;
 mod assertions;
 mod assign_and_update;
 mod batch;
@@ -19,6 +20,7 @@ mod faults;
 mod lists;
 mod permissions;
 mod policy;
+mod policy_control;
 mod policy_endpoints;
 mod removal;
 mod replication;
