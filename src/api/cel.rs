@@ -193,6 +193,28 @@ pub(super) fn user_principal_name_schema(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
+/// The id of an authentication context.
+pub(super) fn claim_value_schema(_: &mut SchemaGenerator) -> Schema {
+    text(
+        3,
+        &[rule(
+            "self.matches('^c[1-9][0-9]?$')",
+            "must be the id of an authentication context, c1 to c99",
+        )],
+    )
+}
+
+/// A mail address.
+pub(super) fn email_schema(_: &mut SchemaGenerator) -> Schema {
+    text(
+        254,
+        &[rule(
+            r#"self.matches('^[^@\\s"]+@[^@\\s"]+$')"#,
+            "must be a mail address with one @ and neither blanks nor quotes, such as soc@contoso.com",
+        )],
+    )
+}
+
 /// The name of a Kubernetes object.
 pub(super) fn object_name_schema(_: &mut SchemaGenerator) -> Schema {
     text(
@@ -336,6 +358,8 @@ mod tests {
             display_name_schema(generator),
             justification_schema(generator),
             user_principal_name_schema(generator),
+            claim_value_schema(generator),
+            email_schema(generator),
             object_name_schema(generator),
             secret_key_schema(generator),
             period_schema(generator),

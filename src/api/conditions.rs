@@ -17,6 +17,8 @@ pub enum ConditionType {
     ReferencesResolved,
     /// The last observation equals the declared state.
     InSync,
+    /// Nothing about the rules of a policy looks like a mistake.
+    Sound,
 }
 
 impl ConditionType {
@@ -30,6 +32,7 @@ impl ConditionType {
             Self::Authorized => "Authorized",
             Self::ReferencesResolved => "ReferencesResolved",
             Self::InSync => "InSync",
+            Self::Sound => "Sound",
         }
     }
 }
@@ -114,6 +117,26 @@ reasons! {
     Frozen,
     /// The principal is protected: its access is never revoked or shortened.
     ProtectedPrincipal,
+    /// Entra holds the rules as stated.
+    Applied,
+    /// Nothing about the rules looks like a mistake.
+    NoFindings,
+    /// Somebody else changed the policy while it was written.
+    LostRace,
+    /// The rule would lock the operator out of the target.
+    OperatorLockedOut,
+    /// Approval is demanded and nobody is left who could give it.
+    NoLivingApprover,
+    /// Approval depends on one person.
+    SingleApprover,
+    /// Those who ask for approval may also give it.
+    SelfApproval,
+    /// A longest duration of nothing makes every request fail.
+    ZeroDuration,
+    /// Nobody is told.
+    NobodyNotified,
+    /// The tenant has no such authentication context.
+    UnknownAuthenticationContext,
     /// The operator is signed in to the tenant.
     Connected,
     /// The tenant's Secret is missing, or Entra refuses what it holds.

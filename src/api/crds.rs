@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{
     boundary::GrantBoundary,
     group_grant::{GroupAssignment, GroupEligibility},
+    pim_policy::PimPolicy,
     tenant::EntraTenant,
 };
 
@@ -22,6 +23,7 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         GrantBoundary::crd(),
         GroupAssignment::crd(),
         GroupEligibility::crd(),
+        PimPolicy::crd(),
     ]
     .into_iter()
     .map(finish)

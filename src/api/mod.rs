@@ -1,7 +1,7 @@
 //! The Kubernetes API of pim-operator: group `entrapim.dev`, version `v1alpha1`.
 //!
 //! One file per kind ([`group_grant`] holds the two group kinds, which declare the same things about different schedule
-//! sets; [`boundary`] what a namespace may grant; [`tenant`] the connection to Entra), plus what kinds share: [`terms`] (what every grant says besides its target),
+//! sets; [`pim_policy`] the rules of a target; [`boundary`] what a namespace may grant; [`tenant`] the connection to Entra), plus what kinds share: [`terms`] (what every grant says besides its target),
 //! [`schedule_info`] (the window), [`references`] (who and what), [`status`] (what the operator reports), [`removal_guard`] (what a
 //! tenant's brake remembers), [`conditions`]
 //! (the frozen vocabulary of condition types and reasons) and `cel` (the rules by which the API server judges manifests).
@@ -17,6 +17,8 @@ pub mod conditions;
 pub mod crds;
 pub mod group_grant;
 pub mod guid;
+pub mod pim_policy;
+pub mod pim_policy_status;
 pub mod references;
 pub mod removal_guard;
 pub mod schedule_info;
@@ -29,6 +31,8 @@ pub mod terms;
 pub const GROUP: &str = "entrapim.dev";
 /// The finalizer that holds a deleted grant until its access in Entra is gone.
 pub const FINALIZER: &str = "entrapim.dev/revoke";
+/// The finalizer that holds a deleted `PimPolicy` until the rules are restored.
+pub const RESTORE_FINALIZER: &str = "entrapim.dev/restore";
 /// The annotation that abandons a grant on deletion; its value must be the object's uid.
 pub const ABANDON_ANNOTATION: &str = "entrapim.dev/abandon";
 /// The annotation on an `EntraTenant` that lets revocations go on which its removal guard holds; its value is what the tenant's

@@ -46,6 +46,24 @@ pub struct GroupRef {
     pub display_name: Option<String>,
 }
 
+/// The directory role that an object is about: exactly one of `id` and `displayName`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("[has(self.id), has(self.displayName)].filter(x, x).size() == 1")
+    .message("must set exactly one of `id` and `displayName`"))]
+pub struct RoleRef {
+    /// The id of the role definition, a GUID in lower case, such as `729827e3-9c14-49f7-bb1b-9608f156bbb8`; of a built-in role,
+    /// that of its template, which is the same in every tenant. It is the safer way to name a role: Microsoft renames roles, and
+    /// a custom role's name can be given to another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Guid>,
+    /// The display name of the role, such as `Helpdesk Administrator`. Exactly one role of the tenant must have it; upper and lower
+    /// case count as the same. The name is resolved once. The id is then kept in `status.resolved`, so that a rename moves nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "display_name_schema")]
+    pub display_name: Option<String>,
+}
+
 /// Who receives the access: exactly one of the four ways to name a principal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

@@ -42,14 +42,18 @@ struct RuleCases {
 }
 
 pub fn load() -> Vec<Cases> {
-    ["grants.yaml", "tenants.yaml", "boundaries.yaml"]
-        .map(|file| {
-            let path = repository("tests/admission/cases").join(file);
-            let text = std::fs::read_to_string(&path).unwrap();
-            serde_saphyr::from_str(&text)
-                .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-        })
-        .into()
+    [
+        "grants.yaml",
+        "tenants.yaml",
+        "boundaries.yaml",
+        "policies.yaml",
+    ]
+    .map(|file| {
+        let path = repository("tests/admission/cases").join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    })
+    .into()
 }
 
 impl RuleCases {

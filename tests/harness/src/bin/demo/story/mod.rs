@@ -20,7 +20,7 @@ const MESSAGE: &str = r#"jsonpath={.status.conditions[?(@.type=="Ready")].messag
 /// What happens in a step.
 type Act = for<'a> fn(&'a mut Stage) -> BoxFuture<'a, Result<(), Failure>>;
 
-const STORY: [(&str, Act); 18] = [
+const STORY: [(&str, Act); 13] = [
     ("A tenant is connected", |stage| {
         Box::pin(manifests::tenant(stage))
     }),
@@ -44,34 +44,21 @@ const STORY: [(&str, Act); 18] = [
         "The policy is changed, and the operator tries again by itself",
         |stage| Box::pin(manifests::policy_changes(stage)),
     ),
-    ("A window is edited: 90 days become 120", |stage| {
-        Box::pin(manifests::window_edited(stage))
-    }),
     (
-        "Bob's four hours pass: the grant lapses, and is not given again",
-        |stage| Box::pin(time::lapses(stage)),
+        "Windows: Alice's 90 days become 120; Bob's four hours pass, and are not given again",
+        |stage| Box::pin(windows(stage)),
     ),
     (
-        "Alice activates her membership herself: that is left alone",
-        |stage| Box::pin(behind::activation(stage)),
+        "In Entra, an activation is left alone, and a removed grant comes back with its old end",
+        |stage| Box::pin(in_entra(stage)),
     ),
     (
-        "An administrator removes Alice's grant: it comes back, with its old end",
-        |stage| Box::pin(behind::removal(stage)),
-    ),
-    ("A grant for later is Scheduled", |stage| {
-        Box::pin(time::scheduled(stage))
-    }),
-    ("The day comes, and the grant is in force", |stage| {
-        Box::pin(time::starts(stage))
-    }),
-    (
-        "Observe: a grant made by hand differs from its manifest, and nothing is written",
-        |stage| Box::pin(behind::observed(stage)),
+        "A grant for later is Scheduled; the day comes, and it is in force",
+        |stage| Box::pin(later(stage)),
     ),
     (
-        "Observe becomes Manage: the grant is taken over, with the declared end",
-        |stage| Box::pin(behind::managed(stage)),
+        "A grant made by hand: Observe only reports it, Manage takes it over",
+        |stage| Box::pin(by_hand(stage)),
     ),
     (
         "The operator is killed and started again: not one write",
@@ -82,14 +69,35 @@ const STORY: [(&str, Act); 18] = [
         |stage| Box::pin(time::renews(stage)),
     ),
     (
-        "Manifests are deleted: access is revoked, except where it is to be retained",
-        |stage| Box::pin(manifests::deleted(stage)),
-    ),
-    (
-        "All that was said fits Microsoft's own description of Graph",
-        |stage| Box::pin(std::future::ready(behind::shapes(stage))),
+        "Manifests are deleted, access is revoked; all that was said fits Microsoft's description of Graph",
+        |stage| Box::pin(end(stage)),
     ),
 ];
+
+async fn windows(stage: &mut Stage) -> Result<(), Failure> {
+    manifests::window_edited(stage).await?;
+    time::lapses(stage).await
+}
+
+async fn in_entra(stage: &mut Stage) -> Result<(), Failure> {
+    behind::activation(stage).await?;
+    behind::removal(stage).await
+}
+
+async fn later(stage: &mut Stage) -> Result<(), Failure> {
+    time::scheduled(stage).await?;
+    time::starts(stage).await
+}
+
+async fn by_hand(stage: &mut Stage) -> Result<(), Failure> {
+    behind::observed(stage).await?;
+    behind::managed(stage).await
+}
+
+async fn end(stage: &mut Stage) -> Result<(), Failure> {
+    manifests::deleted(stage).await?;
+    behind::shapes(stage)
+}
 
 /// Tells the story; the number of steps when all passed.
 pub async fn tell(stage: &mut Stage) -> Result<usize, Failure> {
