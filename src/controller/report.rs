@@ -14,7 +14,7 @@ use crate::{
         desired::Mode,
         observed::{Anchor, Refusal},
         plan::{Settled, Wait, Why},
-        policy::preflight::PolicyRejected,
+        policy::PolicyRejected,
     },
 };
 
