@@ -20,7 +20,7 @@ pub const LIST_LAG: TimeDelta = TimeDelta::minutes(5);
 const POLICY_LAG: TimeDelta = TimeDelta::minutes(1);
 
 /// How long to leave a request alone that only a person's change can make succeed.
-const STALLED_RECHECK: TimeDelta = TimeDelta::hours(1);
+pub(super) const STALLED_RECHECK: TimeDelta = TimeDelta::hours(1);
 
 /// What to do about a request that did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,9 @@ pub fn retry(sent: &Sent) -> Option<Retry> {
             at: sent.at + POLICY_LAG,
             stalled: true,
         },
-        Refusal::NotReplicated | Refusal::Policy | Refusal::Permission => stalled,
+        Refusal::NotReplicated | Refusal::Policy | Refusal::Permission | Refusal::LastHolder => {
+            stalled
+        }
         Refusal::Other => Retry {
             stalled: sent.failures >= 5,
             ..backoff(TimeDelta::seconds(30), TimeDelta::minutes(30))
@@ -99,6 +101,7 @@ mod tests {
             failures,
             failing_since: Some(at - failing_for),
             current: true,
+            only_granted: false,
         }
     }
 
@@ -131,7 +134,11 @@ mod tests {
 
     #[test]
     fn what_only_a_person_can_mend_stalls_and_is_looked_at_hourly() {
-        for (refusal, failures) in [(Refusal::Policy, 2), (Refusal::Permission, 1)] {
+        for (refusal, failures) in [
+            (Refusal::Policy, 2),
+            (Refusal::Permission, 1),
+            (Refusal::LastHolder, 1),
+        ] {
             let retry = after(Outcome::Refused(refusal), failures, TimeDelta::zero());
             assert_eq!(retry, Some((3_600, true)));
         }
