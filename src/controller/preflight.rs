@@ -1,5 +1,5 @@
 //! The last look before a request for access leaves: what the target's PIM policy will say to it. A request that the policy forbids
-//! is never sent, and the object names the rule, its limit and the two ways out ([`crate::pim::policy::preflight`], pure).
+//! is never sent, and the object names the rule, its limit and the two ways out ([`preflight`](crate::pim::policy::preflight()), pure).
 //!
 //! Policies are read once per target and shared. A verdict against a grant is given by a policy of this minute only; one for it may
 //! rest on an older read, because Graph has the last word in any case. Where the operator may not read policies at all, Graph alone
@@ -12,7 +12,7 @@ use crate::{
     pim::{
         boundary::GrantTarget,
         plan::Change,
-        policy::preflight::{Ask, GrantSort, PolicyRejected, preflight},
+        policy::{Ask, GrantSort, PolicyRejected, preflight},
     },
 };
 

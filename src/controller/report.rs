@@ -14,7 +14,7 @@ use crate::{
         desired::Mode,
         observed::{Anchor, Refusal},
         plan::{Settled, Wait, Why},
-        policy::preflight::PolicyRejected,
+        policy::PolicyRejected,
     },
 };
 
@@ -298,7 +298,7 @@ pub fn refused(last: Option<&LastRequest>, stalled: bool) -> Report {
 /// The target's PIM policy forbids the request, which was not sent.
 #[must_use]
 pub fn policy_rejects(target: &str, rejected: &PolicyRejected) -> Report {
-    let message = format!("nothing was asked of Graph, for {target}: {rejected}");
+    let message = format!("{target}: {rejected}");
     Report::of(Verdict::no(Reason::PolicyRejected, message))
         .stalled(true)
         .differing()
