@@ -8,6 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use kube::{Client, Resource, ResourceExt};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -71,6 +72,8 @@ pub struct Context {
     pub kinds_read: Vec<FirstList>,
     /// Which `PimPolicy` manages what.
     pub policies: PolicyClaims,
+    /// Whether the claims of objects that were there at the start are entered.
+    pub claims_primed: OnceCell<()>,
     /// Whose turn it is.
     pub lanes: Arc<Lanes>,
 }

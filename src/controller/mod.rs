@@ -29,6 +29,7 @@ pub mod objects;
 pub mod origin;
 mod pass;
 pub mod policy;
+mod preflight;
 mod publish;
 pub mod reconcile;
 pub mod registry;
