@@ -85,6 +85,8 @@ pub struct PolicyView {
     tick: u64,
 }
 
+/// The authentication contexts, and when they were read.
+type Contexts = (DateTime<Utc>, Arc<BTreeSet<String>>);
 type Found = HashMap<PolicyKey, Arc<PolicyView>>;
 
 #[derive(Default)]
@@ -127,7 +129,7 @@ pub struct PolicySnapshots {
     entries: Mutex<HashMap<Source, Arc<Entry>>>,
     written: Mutex<HashMap<(PolicyKey, RuleId), Written>>,
     waiting: Mutex<HashMap<PolicyKey, HashSet<ObjectKey>>>,
-    contexts: tokio::sync::Mutex<Option<(DateTime<Utc>, Arc<BTreeSet<String>>)>>,
+    contexts: tokio::sync::Mutex<Option<Contexts>>,
 }
 
 impl PolicySnapshots {
@@ -226,7 +228,7 @@ impl PolicySnapshots {
         let mut found = Found::new();
         for assignment in assignments {
             if let Some((key, id, policy)) = parse(source, assignment) {
-                let view = self.with_own_writes(&key, id, policy, at, tick);
+                let view = self.with_own_writes(&key, id, &policy, at, tick);
                 found.insert(key, Arc::new(view));
             }
         }
@@ -259,7 +261,7 @@ impl PolicySnapshots {
             if let Some((key, id, policy)) = parse(&Source::Roles, assignment)
                 && key == role
             {
-                let view = self.with_own_writes(&key, id, policy, at, tick);
+                let view = self.with_own_writes(&key, id, &policy, at, tick);
                 found.insert(key, Arc::new(view));
             }
         }
@@ -274,7 +276,7 @@ impl PolicySnapshots {
         &self,
         key: &PolicyKey,
         id: String,
-        read: Policy,
+        read: &Policy,
         at: DateTime<Utc>,
         tick: u64,
     ) -> PolicyView {
