@@ -30,9 +30,10 @@ use crate::{
         authority::Holder,
         context::{Context, Memory},
         first_list::{Filled, FirstList},
-        grant::{ObjectKey, Target},
+        grant::{NaturalKey, ObjectKey, Target},
         kinds::{Kind, drain, watch},
         objects::{Census, Objects},
+        registry::Claim,
     },
     pim::permissions::{Usage, Use},
 };
@@ -152,6 +153,11 @@ impl Objects for StoredPolicies {
         let all = self.0.state();
         let keys = all.iter().map(|guard| ObjectKey::of(KIND, guard.as_ref()));
         keys.collect()
+    }
+
+    /// A policy claims no grant.
+    fn claims(&self) -> Vec<(NaturalKey, Claim)> {
+        Vec::new()
     }
 
     fn uids(&self) -> Vec<String> {
