@@ -382,6 +382,9 @@ impl<K: Grant> Reconciler<K> {
         if let Some(pass) = self.authorize_write(&pass, place, order, now).await? {
             return Ok(pass);
         }
+        if let Some(pass) = self.preflight(&pass, place, order, now).await {
+            return Ok(pass);
+        }
         let (mut pass, clearance) = match self.brake(pass, place, order, now).await? {
             Braked::Free(pass, clearance) => (pass, clearance),
             Braked::Held(pass) => return Ok(pass),

@@ -15,6 +15,7 @@ use crate::{
         desired::Mode,
         observed::{Anchor, Refusal, Row},
         plan::{Settled, Wait, Why},
+        policy::PolicyRejected,
     },
 };
 
@@ -301,6 +302,15 @@ pub fn refused(last: Option<&LastRequest>, stalled: bool) -> Report {
     };
     Report::of(Verdict::no(reason, sentence))
         .stalled(stalled)
+        .differing()
+}
+
+/// The target's PIM policy forbids the request, which was not sent.
+#[must_use]
+pub fn policy_rejects(target: &str, rejected: &PolicyRejected) -> Report {
+    let message = format!("{target}: {rejected}");
+    Report::of(Verdict::no(Reason::PolicyRejected, message))
+        .stalled(true)
         .differing()
 }
 

@@ -47,6 +47,7 @@ use super::{
     lanes::Lanes,
     metrics::Metrics,
     origin::Origins,
+    policy::PolicyClaims,
     registry::Registry,
     removals::Removals,
     serve::{Readiness, serve},
@@ -246,6 +247,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         removals: Removals::new(kinds_read.clone()),
         kinds: kinds.iter().map(|kind| kind.objects()).collect(),
         kinds_read,
+        policies: PolicyClaims::default(),
         claims_primed: OnceCell::new(),
         lanes: Arc::new(Lanes::new(Arc::clone(&wakeups))),
     });
