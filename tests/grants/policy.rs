@@ -174,7 +174,8 @@ async fn a_policy_that_demands_mfa_of_administrators_is_said_to_be_out_of_reach(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_policy_that_is_changed_in_the_portal_lets_the_waiting_grant_through_at_the_next_resync() {
+async fn a_policy_that_is_changed_in_the_portal_lets_the_waiting_grant_through_at_the_next_resync()
+{
     let bed = bed("policy_loosened", |_| {}).await;
     let operator = start(&bed).await;
     eligible("alice").permanent().apply(&bed).await;

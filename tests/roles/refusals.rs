@@ -152,9 +152,7 @@ async fn a_role_that_only_comes_through_others_is_told_apart() {
         "RoleAssignmentExists",
         "The Role assignment already exists.",
     );
-    bed.simulator
-        .faults()
-        .add(write_fault(exists).times(1));
+    bed.simulator.faults().add(write_fault(exists).times(1));
     active_role("alice").apply(&bed).await;
     until_sent(&bed, 1).await;
     let alice: RoleAssignment = bed.until_reason("alice", "AwaitingReplication").await;

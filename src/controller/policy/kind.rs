@@ -30,9 +30,10 @@ use crate::{
         authority::Holder,
         context::{Context, Memory},
         first_list::{Filled, FirstList},
-        grant::{ObjectKey, Target},
+        grant::{NaturalKey, ObjectKey, Target},
         kinds::{Kind, drain, watch},
         objects::{Census, Objects},
+        registry::Claim,
     },
     pim::permissions::{Usage, Use},
 };
@@ -157,6 +158,11 @@ impl Objects for StoredPolicies {
     fn uids(&self) -> Vec<String> {
         let all = self.0.state();
         all.iter().filter_map(|guard| guard.uid()).collect()
+    }
+
+    /// A policy claims no grant.
+    fn claims(&self) -> Vec<(NaturalKey, Claim)> {
+        Vec::new()
     }
 
     /// A policy holds no grant.

@@ -653,5 +653,6 @@ fn claim_of(object: &PimPolicy) -> Claim {
         created: created.unwrap_or_default(),
         uid: object.uid().unwrap_or_default(),
         object: ObjectKey::of(KIND, object),
+        permanent: false,
     }
 }
