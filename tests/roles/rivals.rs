@@ -115,6 +115,8 @@ async fn what_nobody_declares_is_not_deleted_behind_its_back() {
             Window::permanent(),
         )
         .unwrap();
+    // What a write rests on is at most a minute old.
+    bed.advance(TimeDelta::minutes(2));
     active_role("bob")
         .user("bob@contoso.com")
         .permanent()

@@ -155,6 +155,11 @@ impl Objects for StoredPolicies {
         keys.collect()
     }
 
+    /// A policy claims no grant.
+    fn claims(&self) -> Vec<(NaturalKey, Claim)> {
+        Vec::new()
+    }
+
     fn uids(&self) -> Vec<String> {
         let all = self.0.state();
         all.iter().filter_map(|guard| guard.uid()).collect()

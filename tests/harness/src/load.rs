@@ -13,7 +13,7 @@ use pim_operator::{
     controller::grant::Grant,
 };
 use pim_simulator::{Estate, SimulatorConfig};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bed::{Bed, BedError, BedOptions, ready};
 
@@ -61,13 +61,11 @@ impl Load {
     }
 
     async fn declare_kind<K: Grant>(self, bed: &Bed, first_user: u32) -> Result<(), BedError> {
-        let api: Api<K> = bed.api();
-        let api = &api;
         let places = (1..=self.groups)
             .flat_map(|group| (1..=self.of_each_kind).map(move |member| (group, member)));
-        let creations = places.map(|(group, member)| {
+        let manifests = places.map(|(group, member)| {
             let user = (group - 1) * self.of_each_kind * 2 + first_user + member;
-            let manifest = json!({
+            json!({
                 "apiVersion": "entrapim.dev/v1alpha1", "kind": K::KIND,
                 "metadata": {"name": name(group, member)},
                 "spec": {
@@ -78,17 +76,9 @@ impl Load {
                     "scheduleInfo": {"expiration": {"type": "afterDuration", "duration": "P90D"}},
                     "justification": "On call for the service that this group may change",
                 },
-            });
-            async move {
-                let object = serde_json::from_value(manifest)?;
-                api.create(&PostParams::default(), &object).await?;
-                Ok(())
-            }
+            })
         });
-        stream::iter(creations)
-            .buffer_unordered(SIDE_BY_SIDE)
-            .try_collect()
-            .await
+        create_all::<K>(bed, manifests).await
     }
 
     /// Waits until every object is ready.
@@ -110,13 +100,38 @@ impl Load {
     }
 }
 
+/// Creates objects, many at a time.
+///
+/// # Errors
+/// The API server's refusal.
+pub async fn create_all<K: Grant>(
+    bed: &Bed,
+    manifests: impl Iterator<Item = Value>,
+) -> Result<(), BedError> {
+    let api: Api<K> = bed.api();
+    let api = &api;
+    let creations = manifests.map(async |manifest| {
+        let object = serde_json::from_value(manifest)?;
+        api.create(&PostParams::default(), &object).await?;
+        Ok(())
+    });
+    stream::iter(creations)
+        .buffer_unordered(SIDE_BY_SIDE)
+        .try_collect()
+        .await
+}
+
 /// The name of a grant. In the order of names, groups alternate: grants of one group are not next to each other.
 #[must_use]
 pub fn name(group: u32, member: u32) -> String {
     format!("member-{member:04}-of-group-{group:04}")
 }
 
-async fn all_ready<K: Grant>(bed: &Bed, expected: usize) -> Result<(), BedError> {
+/// Waits until so many objects of a kind are ready.
+///
+/// # Errors
+/// When the API server cannot be watched.
+pub async fn all_ready<K: Grant>(bed: &Bed, expected: usize) -> Result<(), BedError> {
     let mut ready = HashSet::new();
     let mut events = pin!(watcher(bed.api::<K>(), watcher::Config::default()));
     while ready.len() < expected {

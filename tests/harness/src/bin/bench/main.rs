@@ -8,6 +8,7 @@ mod kill_points;
 mod memory;
 mod meter;
 mod report;
+mod roles;
 mod two_tenants;
 
 use std::process::ExitCode;
@@ -38,6 +39,9 @@ enum Name {
     /// Grants of one tenant, while another throttles.
     #[value(name = "two_tenants")]
     TwoTenants,
+    /// 500 grants of 40 roles are read again.
+    #[value(name = "drift_check_roles")]
+    Roles,
     /// Rulings on grants in a cluster of 500 boundaries.
     #[value(name = "boundary_decision")]
     Boundary,
@@ -80,6 +84,9 @@ async fn bench(args: &Args) -> Result<bool, BedError> {
         .any(wanted)
     {
         cases.extend(estate::measure(wanted(Name::DriftCheck), wanted(Name::Restart)).await?);
+    }
+    if wanted(Name::Roles) {
+        cases.push(roles::measure().await?);
     }
     if wanted(Name::Memory) {
         cases.push(memory::measure().await?);
