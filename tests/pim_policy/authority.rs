@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    HELPDESK, apply, bed, bound, condition, delete, patches, rule, says, start, status, until,
-    until_gone, until_reason,
+    HELPDESK, apply, bed, bound, calls, condition, delete, patches, rule, says, start, status,
+    until, until_gone, until_reason,
 };
 
 const NOTHING: Vec<Vec<String>> = Vec::new();
@@ -152,6 +152,9 @@ async fn a_roles_policy_is_named_by_the_role_and_read_once_for_all_roles() {
     );
     assert_eq!(status(&object).policy_id.as_ref(), Some(&policy.id));
     assert_eq!(patches(&bed).len(), 1);
+    // One list of all; what was written is read back alone.
+    let (all, one) = ("scopeType%20eq%20%27DirectoryRole%27&", "roleDefinitionId");
+    assert_eq!((calls(&bed, "GET", all), calls(&bed, "GET", one)), (1, 1));
     operator.stop().await;
 }
 

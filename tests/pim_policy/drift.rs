@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 
 use pim_harness::{Bed, Operator};
-use pim_operator::pim::policy::{RuleId, Stated, Wish, baseline};
+use pim_operator::pim::policy::RuleId;
 use pim_simulator::{Access, PolicyPatch};
 use serde_json::{Value, json};
 
 use crate::support::{
-    PAYMENTS_OPS, apply, bed, calls, condition, look_again, patches, resync, revision, rule,
-    sabotage, says, start, status, until, until_notes, until_reason,
+    apply, bed, calls, condition, look_again, patches, resync, revision, rule, sabotage, says,
+    start, status, until, until_notes, until_reason,
 };
 
 /// Four policies, each of which states all rules but one.
@@ -256,19 +256,6 @@ async fn an_estate_at_rest_costs_no_write_after_a_restart() {
     assert_eq!(patches(&bed).len(), sent);
     assert_eq!(revision(&bed, "policy").await, written);
 
-    // What is in force is what a reader of the manifest expects.
-    let rules = serde_json::from_value(spec).unwrap();
-    let stated = Stated::read(&rules, |_| {
-        baseline::approver(
-            &serde_json::from_value(json!({"id": PAYMENTS_OPS, "kind": "User"})).unwrap(),
-        )
-    });
-    assert!(
-        stated
-            .unwrap()
-            .rules()
-            .any(|(_, wish)| matches!(wish, Wish::Approval { .. }))
-    );
     assert_eq!(
         rule(&bed, "Expiration_EndUser_Assignment")["maximumDuration"],
         json!("PT4H")

@@ -167,3 +167,35 @@ async fn a_new_group_is_waited_for_and_its_policy_found_under_its_new_id() {
     );
     operator.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_tightens_is_sent_before_what_loosens_when_both_are_applied_together() {
+    let bed = bed("order", |_| {}).await;
+    let operator = start(&bed).await;
+    // Both tightenings take their time.
+    let slow = FaultKind::Slow {
+        milliseconds: 3_000,
+    };
+    bed.simulator.faults().add(patch_fault(slow).times(2));
+    let stating = |group: &str, length: &str| {
+        json!({
+            "target": {"group": {"displayName": group, "accessId": "owner"}},
+            "activation": {"maximumDuration": length},
+        })
+    };
+    apply(&bed, "looser", stating("payments-ops", "PT12H")).await;
+    apply(&bed, "tighter", stating("payments-approvers", "PT1H")).await;
+    apply(&bed, "tighter-too", stating("helpdesk-emea", "PT2H")).await;
+    for name in ["looser", "tighter", "tighter-too"] {
+        until_reason(&bed, name, "Applied").await;
+    }
+    let traffic = bed.simulator.traffic().entries();
+    let lengths: Vec<_> = traffic
+        .iter()
+        .filter(|exchange| exchange.method == "PATCH")
+        .map(|exchange| exchange.request.as_ref().unwrap()["rules"][0]["maximumDuration"].clone())
+        .collect();
+    assert_eq!(lengths.len(), 3);
+    assert_eq!(lengths[2], json!("PT12H"), "{lengths:?}");
+    operator.stop().await;
+}

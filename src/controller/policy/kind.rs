@@ -165,11 +165,6 @@ impl Objects for StoredPolicies {
         all.iter().filter_map(|guard| guard.uid()).collect()
     }
 
-    /// A policy claims no grant.
-    fn claims(&self) -> Vec<(NaturalKey, Claim)> {
-        Vec::new()
-    }
-
     /// A policy holds no grant.
     fn holders(&self) -> Vec<(String, Holder)> {
         Vec::new()
