@@ -33,7 +33,7 @@ use super::{
     authority::{Judged, Purpose, declared_span},
     brakes::is_protected,
     context::Remembered,
-    grant::{Grant, ObjectKey, access_text},
+    grant::{ADMINISTRATIVE_UNITS, Grant, ObjectKey, access_text},
     inquiry::{Inquiry, inquire},
     pass::{Pass, Place, absence, is_held, nudged, read_back_later, status_with_answer, wait_pass},
     reconcile::{ReconcileError, Reconciler},
@@ -378,9 +378,15 @@ async fn is_gone(record: &Record, place: &Place) -> bool {
     let found = join_all(ids.iter().map(|id| directory.object_now(id.as_str()))).await;
     // Not knowing is no proof: the removal is tried again then.
     let objects_gone = found.iter().any(|found| matches!(found, Ok(None)));
-    let GrantTarget::Role { id, .. } = &place.about else {
+    let GrantTarget::Role { id, scope } = &place.about else {
         return objects_gone;
     };
+    if let Some(unit) = scope.strip_prefix(ADMINISTRATIVE_UNITS) {
+        let unit = place.tenant.client.administrative_unit(unit).await;
+        if matches!(unit, Ok(None)) {
+            return true;
+        }
+    }
     let is_role = |role: &RoleDefinition| role.id.eq_ignore_ascii_case(id.as_str());
     directory.forget_roles();
     let roles = directory.roles().await;
