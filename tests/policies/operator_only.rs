@@ -107,3 +107,31 @@ async fn only_the_operator_adds_and_removes_its_finalizer() {
     another["metadata"]["labels"] = json!({"team": "payments"});
     bed.update(EDITOR, &another).await.unwrap();
 }
+
+#[tokio::test]
+async fn the_finalizer_of_a_policy_is_the_operators_too() {
+    let bed = Bed::shared().await;
+    let mut policy = json!({
+        "apiVersion": "entrapim.dev/v1alpha1",
+        "kind": "PimPolicy",
+        "metadata": {"name": "finalizer", "namespace": "payments"},
+        "spec": {
+            "target": {"group": {"displayName": "payments-ops", "accessId": "member"}},
+            "managementPolicy": "Observe",
+        },
+    });
+    policy["metadata"]["finalizers"] = json!(["entrapim.dev/restore"]);
+    expect_refusal(
+        &bed.create(EDITOR, &policy).await,
+        POLICY,
+        "only the operator may add the finalizer `entrapim.dev/restore`: leave it out of `metadata.finalizers`",
+    );
+    let mut stored = bed.store(&policy).await;
+    stored["metadata"]["finalizers"] = json!([]);
+    expect_refusal(
+        &bed.update(OVERRIDER, &stored).await,
+        POLICY,
+        "only the operator may remove the finalizer `entrapim.dev/restore`: it does so when the rules are restored. To let the object go and leave the rules in Entra as they are, set `deletionPolicy: Retain`, or have the annotation `entrapim.dev/abandon` set to the object's uid by somebody who may `override`",
+    );
+    bed.update(OPERATOR, &stored).await.unwrap();
+}
