@@ -106,7 +106,7 @@ async fn where_policies_may_not_be_read_graph_alone_decides_and_its_refusal_name
     let bed = bed("policy_unseen", |_| {}).await;
     let roles = pim_operator::pim::permissions::PERMISSIONS
         .iter()
-        .map(|line| line.least())
+        .map(pim_operator::pim::permissions::Permission::least)
         .filter(|role| !role.contains("Policy"))
         .collect::<Vec<_>>();
     let admin = bed.simulator.admin();

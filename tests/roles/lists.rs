@@ -6,8 +6,8 @@ use pim_simulator::{Behaviour, FaultKind, Kind};
 use serde_json::json;
 
 use crate::{
-    ALICE, AUDITOR, HELPDESK, SECURITY_READER, bed, role_lists, rows,
-    support::{active_role, eligible_role, message, sent, start},
+    ALICE, AUDITOR, HELPDESK, SECURITY_READER, active_role, bed, eligible_role, role_lists, rows,
+    support::{message, sent, start},
 };
 
 const PEOPLE: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];

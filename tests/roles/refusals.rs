@@ -9,11 +9,8 @@ use pim_simulator::{Fault, Kind, Window};
 use serde_json::json;
 
 use crate::{
-    ALICE, GLOBAL_ADMINISTRATOR, HELPDESK, bed, rows,
-    support::{
-        active_role, eligible_role, message, nudge, refusal, sent, start, until_sent,
-        until_stalled, write_fault,
-    },
+    ALICE, GLOBAL_ADMINISTRATOR, HELPDESK, OfRole, active_role, bed, eligible_role, rows,
+    support::{message, nudge, refusal, sent, start, until_sent, until_stalled, write_fault},
 };
 
 #[tokio::test(flavor = "multi_thread")]
