@@ -139,7 +139,7 @@ fn rule(id: RuleId, dice: &mut Dice) -> Value {
 
 fn read_approver(dice: &mut Dice) -> Value {
     let number = dice.throw(5);
-    let (type_, name) = if number % 2 == 0 {
+    let (type_, name) = if number.is_multiple_of(2) {
         ("singleUser", "userId")
     } else {
         ("groupMembers", "groupId")
