@@ -35,7 +35,7 @@ use super::{
     context::Remembered,
     grant::{ADMINISTRATIVE_UNITS, Grant, ObjectKey, access_text},
     inquiry::{Inquiry, inquire},
-    pass::{Pass, Place, absence, is_held, nudged, read_back_later, status_with_answer, wait_pass},
+    pass::{Pass, Place, absence, is_held, read_back_later, status_with_answer, wait_pass},
     reconcile::{ReconcileError, Reconciler},
     registry::Claim,
     report::{self, Held},
@@ -153,12 +153,8 @@ pub(super) async fn revoke<K: Grant>(
     };
     // A spec that became unreadable must not keep the access: whether it may be written is all that is asked of it.
     let mode = Desired::read(pass.grant.terms()).map_or(Mode::Manage, |desired| desired.mode);
-    let reread = pass.remembered.reread_from.filter(|from| *from <= now);
-    let mut freshness = reread.map_or(Freshness::OwnWrites, Freshness::Since);
     let mut record = record(&pass.status, generation);
-    if nudged(reconciler, &mut record, &pass.grant) {
-        freshness = Freshness::Since(reconciler.context.clock.now());
-    }
+    let mut freshness = reconciler.freshness(&pass, &mut record, now);
     for _ in 0..4 {
         let view = match place
             .tenant

@@ -11,3 +11,4 @@ mod lints;
 mod races;
 mod round_trip;
 mod support;
+mod together;

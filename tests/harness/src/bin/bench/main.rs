@@ -7,6 +7,7 @@ mod estate;
 mod kill_points;
 mod memory;
 mod meter;
+mod policies;
 mod report;
 mod roles;
 mod two_tenants;
@@ -30,6 +31,9 @@ enum Name {
     /// The operator starts again on it.
     #[value(name = "restart_1000")]
     Restart,
+    /// The same 1,000 grants and the 100 policies of their groups are created together, and read again.
+    #[value(name = "create_with_policies")]
+    Policies,
     /// The operator holds 10,000 grants.
     #[value(name = "memory_10000")]
     Memory,
@@ -87,6 +91,9 @@ async fn bench(args: &Args) -> Result<bool, BedError> {
     }
     if wanted(Name::Roles) {
         cases.push(roles::measure().await?);
+    }
+    if wanted(Name::Policies) {
+        cases.extend(policies::measure().await?);
     }
     if wanted(Name::Memory) {
         cases.push(memory::measure().await?);
