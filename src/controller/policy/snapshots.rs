@@ -7,7 +7,7 @@
 //! policy.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -139,7 +139,12 @@ pub struct PolicySnapshots {
     written: Mutex<HashMap<(PolicyKey, RuleId), Written>>,
     waiting: Mutex<HashMap<PolicyKey, HashSet<ObjectKey>>>,
     contexts: tokio::sync::Mutex<Option<Contexts>>,
+    /// Policies that were read lately, the last one at the end.
+    common: Mutex<VecDeque<Arc<Policy>>>,
 }
+
+/// How many policies are remembered that others may turn out to be equal to.
+const COMMON: usize = 8;
 
 impl PolicySnapshots {
     /// Nothing read yet.
@@ -153,7 +158,23 @@ impl PolicySnapshots {
             written: Mutex::default(),
             waiting: Mutex::default(),
             contexts: tokio::sync::Mutex::new(None),
+            common: Mutex::default(),
         }
+    }
+
+    /// A policy, kept once for all that are equal to it. Most groups have the policy that Entra gives to every group, and their
+    /// words are most of the memory of a snapshot.
+    fn shared(&self, policy: Policy) -> Arc<Policy> {
+        let mut common = lock(&self.common);
+        if let Some(known) = common.iter().find(|known| ***known == policy) {
+            return Arc::clone(known);
+        }
+        let policy = Arc::new(policy);
+        if common.len() == COMMON {
+            common.pop_front();
+        }
+        common.push_back(Arc::clone(&policy));
+        policy
     }
 
     /// A policy, read again only where the last read is not fresh enough. None where Entra lists no such policy.
@@ -303,7 +324,7 @@ impl PolicySnapshots {
         PolicyView {
             read_at: at,
             id,
-            policy: Arc::new(read.with(&over)),
+            policy: self.shared(read.with(&over)),
             lagging,
             tick,
         }
@@ -419,4 +440,33 @@ fn changes(before: &Found, now: &Found) -> Vec<PolicyKey> {
         (!same).then(|| key.clone())
     };
     now.iter().filter_map(differs).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::controller::clock::SystemClock;
+
+    #[test]
+    fn equal_policies_are_kept_once_and_different_ones_apart() {
+        let snapshots = PolicySnapshots::new(Arc::new(SystemClock), Box::new(|_| {}));
+        let lasting = |length: &str| {
+            Policy::read(&[json!({
+                "@odata.type": "#microsoft.graph.unifiedRoleManagementPolicyExpirationRule",
+                "id": "Expiration_Admin_Eligibility",
+                "isExpirationRequired": true,
+                "maximumDuration": length,
+            })])
+        };
+        let first = snapshots.shared(lasting("P30D"));
+        assert!(Arc::ptr_eq(&first, &snapshots.shared(lasting("P30D"))));
+        for days in 1..=COMMON {
+            let other = snapshots.shared(lasting(&format!("P{days}D")));
+            assert!(!Arc::ptr_eq(&first, &other));
+        }
+        // Forgotten by now, and equal all the same.
+        assert_eq!(first, snapshots.shared(lasting("P30D")));
+    }
 }

@@ -23,14 +23,14 @@ use crate::{
 use super::{RuleId, span};
 
 /// The rules of a policy.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
     rules: BTreeMap<RuleId, Known>,
     /// The ids of rules that this version does not know, or cannot read.
     pub unknown: Vec<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Known {
     rule: Rule,
     raw: Arc<Map<String, Value>>,
