@@ -154,7 +154,7 @@ pub struct Remembered {
     /// From when on a read counts: an earlier one is what made us wait.
     pub reread_from: Option<DateTime<Utc>>,
     /// An answer of Graph that is not in status yet: it is written together with what the lists show.
-    pub answer: Option<Answer>,
+    pub answer: Option<Box<Answer>>,
     /// Failures in a row of calls that carry no lasting record.
     pub failures: u32,
 }
@@ -203,7 +203,7 @@ impl Memory {
         let passes = lock(&self.passes);
         passes
             .iter()
-            .filter_map(|(uid, remembered)| Some((uid.clone(), remembered.answer.clone()?)))
+            .filter_map(|(uid, remembered)| Some((uid.clone(), *remembered.answer.clone()?)))
             .collect()
     }
 

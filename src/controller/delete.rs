@@ -55,7 +55,7 @@ pub(super) async fn pass<K: Grant>(
         return Ok(None);
     }
     let generation = grant.meta().generation.unwrap_or_default();
-    let status = status_with_answer(grant, before.answer.as_ref());
+    let status = status_with_answer(grant, before.answer.as_deref());
     let mut pass = Pass {
         grant: grant.clone(),
         status,

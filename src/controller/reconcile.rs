@@ -181,7 +181,7 @@ impl<K: Grant> Reconciler<K> {
         now: DateTime<Utc>,
     ) -> Result<Pass<K>, ReconcileError> {
         let generation = grant.meta().generation.unwrap_or_default();
-        let status = status_with_answer(grant, before.answer.as_ref());
+        let status = status_with_answer(grant, before.answer.as_deref());
         let mut pass = Pass {
             grant: grant.clone(),
             status,
@@ -422,7 +422,7 @@ impl<K: Grant> Reconciler<K> {
                         // Recorded together with what the lists show: until then the intent in status says enough.
                         pass.status = pass.grant.status().cloned().unwrap_or_default();
                         pass.remembered = Remembered {
-                            answer: Some(*answer),
+                            answer: Some(answer),
                             ..Remembered::default()
                         };
                         // Counted from the answer: under load, a pass takes seconds.

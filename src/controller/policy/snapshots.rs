@@ -16,6 +16,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
+use tokio::sync::Semaphore;
 
 use crate::{
     api::{guid::Guid, references::AccessId},
@@ -139,9 +140,14 @@ pub struct PolicySnapshots {
     written: Mutex<HashMap<(PolicyKey, RuleId), Written>>,
     waiting: Mutex<HashMap<PolicyKey, HashSet<ObjectKey>>>,
     contexts: tokio::sync::Mutex<Option<Contexts>>,
+    /// Who may read now: an answer is large, and many at once would be most of the operator's memory.
+    turns: Semaphore,
     /// Policies that were read lately, the last one at the end.
     common: Mutex<VecDeque<Arc<Policy>>>,
 }
+
+/// How many reads of policies are under way at a time.
+const SIDE_BY_SIDE: usize = 8;
 
 /// How many policies are remembered that others may turn out to be equal to.
 const COMMON: usize = 8;
@@ -158,6 +164,7 @@ impl PolicySnapshots {
             written: Mutex::default(),
             waiting: Mutex::default(),
             contexts: tokio::sync::Mutex::new(None),
+            turns: Semaphore::new(SIDE_BY_SIDE),
             common: Mutex::default(),
         }
     }
@@ -251,6 +258,8 @@ impl PolicySnapshots {
     ) -> Result<Vec<PolicyKey>, GraphError> {
         let tick = self.ticks.fetch_add(1, Ordering::SeqCst);
         let at = self.clock.now();
+        // Never closed: without a turn a read would only need more room.
+        let _turn = self.turns.acquire().await.ok();
         let assignments = match source {
             Source::Group(id) => client.group_policies(id.as_str()).await?,
             Source::Roles => client.role_policies().await?,
