@@ -460,7 +460,7 @@ mod tests {
 
     #[test]
     fn equal_policies_are_kept_once_and_different_ones_apart() {
-        let snapshots = PolicySnapshots::new(Arc::new(SystemClock), Box::new(|_| {}));
+        let snapshots = PolicySnapshots::new(Arc::new(SystemClock), Box::new(|_, _| {}));
         let lasting = |length: &str| {
             Policy::read(&[json!({
                 "@odata.type": "#microsoft.graph.unifiedRoleManagementPolicyExpirationRule",
