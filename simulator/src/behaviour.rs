@@ -51,6 +51,16 @@ pub enum GroupExpansion {
     Absent,
 }
 
+/// Whether a directory role's approval may be on without an approver; a group's never may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RoleApprovers {
+    /// Refused, as a client saw it.
+    Required,
+    /// Taken, as the portal does.
+    Optional,
+}
+
 /// How the simulator behaves. Durations are virtual time, written as ISO 8601 in YAML and JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -99,9 +109,8 @@ pub struct Behaviour {
     /// How long every other read of a changed policy is answered from before the change.
     #[serde(with = "crate::duration::iso")]
     pub policy_read_lag: Duration,
-    /// Whether a role's approval may be on without an approver (the portal allows it, then privileged
-    /// role administrators decide; a client saw it refused). Groups always need one.
-    pub role_approvers_optional: bool,
+    /// Whether the approval of a role needs an approver. Sources differ; strict by default.
+    pub role_approvers: RoleApprovers,
     /// How long rows of deleted groups and principals stay listed (hours up to 7 days).
     #[serde(with = "crate::duration::iso")]
     pub ghosts_linger_for: Duration,
@@ -156,7 +165,7 @@ impl Default for Behaviour {
             new_group_policy_not_found_reads: 0,
             new_group_rules_not_found_reads: 0,
             policy_read_lag: Duration::ZERO,
-            role_approvers_optional: false,
+            role_approvers: RoleApprovers::Required,
             ghosts_linger_for: Duration::from_hours(24),
             requests_purged_after: Duration::from_hours(45 * 24),
             minimum_active_age: Duration::from_mins(5),

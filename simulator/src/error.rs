@@ -36,6 +36,14 @@ impl GraphError {
         )
     }
 
+    /// A role scope that is malformed, or not the one of the eligibility.
+    pub fn invalid_scope() -> Self {
+        Self::bad_request(
+            "InvalidScope",
+            "The scope of the role assignment is invalid.",
+        )
+    }
+
     /// The directory's answer for an id it does not know (also a user's id under `/groups`).
     pub fn no_such_object(id: &str) -> Self {
         Self::new(

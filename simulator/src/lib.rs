@@ -19,8 +19,8 @@
 //! # Where things are
 //!
 //! An HTTP exchange comes in at `http`, meets its fault and its log line in `exchange` (or `batch`),
-//! and is routed by `router` to `engine` (PIM for groups), `policies`, `directory` or `token`. All state is in
-//! `world`, behind one lock. `control` serves `/_simulator/*`; [`Admin`] does what people do in the
+//! and is routed by `router` to `engine` (PIM for groups and roles), `policies`, `directory` or `token`. All
+//! state is in `world`, behind one lock. `control` serves `/_simulator/*`; [`Admin`] does what people do in the
 //! portal. Each rule of PIM sits in a file of its own under `engine`.
 
 mod admin;
@@ -52,13 +52,16 @@ mod traffic;
 mod types;
 mod world;
 
-pub use admin::{Admin, AdminError, Grant, Operation};
-pub use behaviour::{BatchSupport, Behaviour, GroupExpansion, PolicyMessageForm, UnfilteredList};
+pub use admin::{Admin, AdminError, Grant, Operation, RoleGrant};
+pub use behaviour::{
+    BatchSupport, Behaviour, GroupExpansion, PolicyMessageForm, RoleApprovers, UnfilteredList,
+};
 pub use clock::VirtualClock;
 pub use engine::{ActivationRules, AdminRules, Policy, Requirement};
 pub use estate::{
-    ApplicationSeed, CertificateSeed, Estate, EstateError, FederatedCredentialSeed, GenerateSeed,
-    GroupPolicySeed, GroupSeed, IssuerSeed, ManagedIdentity, RolePolicySeed, ScheduleSeed,
+    AdministrativeUnitSeed, ApplicationSeed, CertificateSeed, Estate, EstateError,
+    FederatedCredentialSeed, GenerateSeed, GroupPolicySeed, GroupSeed, IssuerSeed, ManagedIdentity,
+    RoleAssignmentSeed, RoleDefinitionSeed, RolePolicySeed, RoleScheduleSeed, ScheduleSeed,
     SecretSeed, ServicePrincipalSeed, TenantSeed, UserSeed,
 };
 pub use faults::{Fault, FaultError, FaultKind, Faults};
@@ -68,4 +71,6 @@ pub use policies::edit::{ActivationRulesPatch, AdminRulesPatch, PolicyPatch};
 pub use simulator::{Simulator, SimulatorConfig, StartError, TlsFiles};
 pub use token::DelegatedToken;
 pub use traffic::{Counts, Exchange, Mark, Traffic};
-pub use types::{Access, Kind, PolicyView, RequestView, ScheduleView, Window};
+pub use types::{
+    Access, Kind, PolicyView, RequestView, RoleRequestView, RoleScheduleView, ScheduleView, Window,
+};

@@ -8,8 +8,9 @@ use serde_json::Value;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::core::Core;
-use crate::directory;
+use crate::directory::{self, Class};
 use crate::engine;
+use crate::engine::target::Service;
 use crate::error::GraphError;
 use crate::exchange::Incoming;
 use crate::lock::lock;
@@ -87,7 +88,14 @@ fn graph(
         .ok_or_else(|| GraphError::unknown_segment(""))?;
     match (*first, rest) {
         ("identityGovernance", ["privilegedAccess", "group", rest @ ..]) => {
-            engine::routes::serve(&mut world, &call, rest)
+            engine::routes::serve(&mut world, &call, Service::Groups, rest)
+        }
+        ("roleManagement", ["directory", rest @ ..]) => {
+            directory::role_routes::serve(&mut world, &call, rest)
+                .unwrap_or_else(|| engine::routes::serve(&mut world, &call, Service::Roles, rest))
+        }
+        ("directory", ["administrativeUnits", rest @ ..]) => {
+            directory::routes::serve(&world, &call, Class::AdministrativeUnit, rest)
         }
         ("policies", rest) => policies::routes::serve(&mut world, &call, rest),
         (

@@ -17,6 +17,7 @@ use crate::clock::VirtualClock;
 use crate::core::Core;
 use crate::directory::{Class, Object};
 use crate::engine::Actor;
+use crate::engine::target::Service;
 use crate::estate::Estate;
 use crate::faults::Faults;
 use crate::http;
@@ -24,7 +25,9 @@ use crate::lock::lock;
 use crate::state;
 use crate::token::{DelegatedToken, Issue, Subject, Tokens};
 use crate::traffic::Traffic;
-use crate::types::{Access, Kind, PolicyView, RequestView, ScheduleView};
+use crate::types::{
+    Access, Kind, PolicyView, RequestView, RoleRequestView, RoleScheduleView, ScheduleView,
+};
 use crate::world::World;
 
 /// How a simulator is started. The default listens on a free loopback port, without TLS, serves the
@@ -153,21 +156,38 @@ impl Simulator {
         self.core.traffic.clone()
     }
 
-    /// Rows that have not ended, scheduled ones included, without replication delays.
+    /// Rows of groups that have not ended, scheduled ones included, without replication delays.
     #[must_use]
     pub fn schedules(&self, kind: Kind) -> Vec<ScheduleView> {
         let now = self.core.clock.now();
         let mut world = lock(&self.core.world);
-        let groups = world.pim.group_ids();
+        let groups = world.pim.resources(Service::Groups);
         world.settle(&groups, now);
         state::schedules(&world, kind, now)
     }
 
-    /// All requests, purged ones included, oldest first.
+    /// Rows of roles that have not ended, scheduled ones included, without replication delays.
+    #[must_use]
+    pub fn role_schedules(&self, kind: Kind) -> Vec<RoleScheduleView> {
+        let now = self.core.clock.now();
+        let mut world = lock(&self.core.world);
+        let roles = world.pim.resources(Service::Roles);
+        world.settle(&roles, now);
+        state::role_schedules(&world, kind, now)
+    }
+
+    /// All requests about groups, purged ones included, oldest first.
     #[must_use]
     pub fn requests(&self) -> Vec<RequestView> {
         let now = self.core.clock.now();
         state::requests(&lock(&self.core.world), now)
+    }
+
+    /// All requests about roles, purged ones included, oldest first.
+    #[must_use]
+    pub fn role_requests(&self) -> Vec<RoleRequestView> {
+        let now = self.core.clock.now();
+        state::role_requests(&lock(&self.core.world), now)
     }
 
     /// The policy of a group's membership or ownership, without replication delays.

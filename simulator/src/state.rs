@@ -5,30 +5,51 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::directory::{Class, Object};
+use crate::engine::row::Row;
+use crate::engine::target::Service;
 use crate::engine::wire;
 use crate::policies::PolicyScope;
-use crate::types::{Access, Kind, RequestView, ScheduleView};
+use crate::types::{Access, Kind, RequestView, RoleRequestView, RoleScheduleView, ScheduleView};
 use crate::world::World;
 
 /// Rows that have not ended, in order of creation.
-pub(crate) fn schedules(world: &World, kind: Kind, now: DateTime<Utc>) -> Vec<ScheduleView> {
-    let mut rows: Vec<_> = world
-        .pim
-        .all_groups()
-        .flat_map(|(_, group)| &group.rows)
+fn rows(world: &World, kind: Kind, now: DateTime<Utc>) -> Vec<&Row> {
+    let books = world.pim.books();
+    let mut rows: Vec<_> = books
+        .flat_map(|book| &book.rows)
         .filter(|row| row.kind == kind && row.alive(now))
         .collect();
     rows.sort_unstable_by_key(|row| row.seq);
-    rows.into_iter().map(|row| row.view(now)).collect()
+    rows
 }
 
-/// All requests, purged ones included.
+/// Rows of groups that have not ended, in order of creation.
+pub(crate) fn schedules(world: &World, kind: Kind, now: DateTime<Utc>) -> Vec<ScheduleView> {
+    let rows = rows(world, kind, now).into_iter();
+    rows.filter_map(|row| row.view(now)).collect()
+}
+
+/// Rows of roles that have not ended, in order of creation.
+pub(crate) fn role_schedules(
+    world: &World,
+    kind: Kind,
+    now: DateTime<Utc>,
+) -> Vec<RoleScheduleView> {
+    let rows = rows(world, kind, now).into_iter();
+    rows.filter_map(|row| row.role_view(now)).collect()
+}
+
+/// All requests about groups, purged ones included.
 pub(crate) fn requests(world: &World, now: DateTime<Utc>) -> Vec<RequestView> {
-    world
-        .pim
-        .requests
-        .iter()
-        .map(|request| request.view(now))
+    let requests = world.pim.requests.iter();
+    requests.filter_map(|request| request.view(now)).collect()
+}
+
+/// All requests about roles, purged ones included.
+pub(crate) fn role_requests(world: &World, now: DateTime<Utc>) -> Vec<RoleRequestView> {
+    let requests = world.pim.requests.iter();
+    requests
+        .filter_map(|request| request.role_view(now))
         .collect()
 }
 
@@ -36,25 +57,37 @@ pub(crate) fn requests(world: &World, now: DateTime<Utc>) -> Vec<RequestView> {
 pub(crate) fn dump(world: &World, now: DateTime<Utc>) -> Value {
     let eligibilities = schedules(world, Kind::Eligibility, now);
     let assignments = schedules(world, Kind::Assignment, now);
-    let requests = requests(world, now);
-    let bodies: Vec<_> = world
-        .pim
-        .requests
-        .iter()
-        .map(|request| wire::request(request, now, false))
-        .collect();
+    let role_eligibilities = role_schedules(world, Kind::Eligibility, now);
+    let role_assignments = role_schedules(world, Kind::Assignment, now);
+    let requests = |service| -> Vec<_> {
+        let requests = world.pim.requests.iter();
+        requests
+            .filter(|request| request.service() == service)
+            .map(|request| wire::request(request, now, false))
+            .collect()
+    };
+    let group_requests = requests(Service::Groups);
+    let role_requests = requests(Service::Roles);
     json!({
         "counts": {
             "users": world.directory.count(Class::User),
             "groups": world.directory.count(Class::Group),
             "servicePrincipals": world.directory.count(Class::ServicePrincipal),
+            "administrativeUnits": world.directory.count(Class::AdministrativeUnit),
+            "roleDefinitions": world.roles.list().count(),
             "eligibilitySchedules": eligibilities.len(),
             "assignmentSchedules": assignments.len(),
-            "requests": requests.len(),
+            "requests": group_requests.len(),
+            "roleEligibilitySchedules": role_eligibilities.len(),
+            "roleAssignmentSchedules": role_assignments.len(),
+            "roleRequests": role_requests.len(),
         },
         "eligibilitySchedules": eligibilities,
         "assignmentSchedules": assignments,
-        "requests": bodies,
+        "requests": group_requests,
+        "roleEligibilitySchedules": role_eligibilities,
+        "roleAssignmentSchedules": role_assignments,
+        "roleRequests": role_requests,
         "policies": world.changed_policies(),
         "estate": estate(world),
     })
@@ -68,12 +101,8 @@ fn policies(world: &World, group: Uuid) -> Value {
 
 /// Directory, policies, applications and behaviour.
 pub(crate) fn estate(world: &World) -> Value {
-    let mut objects: [Vec<Value>; 3] = Default::default();
-    for (list, class) in
-        objects
-            .iter_mut()
-            .zip([Class::User, Class::Group, Class::ServicePrincipal])
-    {
+    let mut objects: [Vec<Value>; 4] = Default::default();
+    for (list, class) in objects.iter_mut().zip(Class::ALL) {
         for entry in world.directory.list(class, 0) {
             list.push(match &entry.object {
                 Object::User(user) => json!({
@@ -100,10 +129,22 @@ pub(crate) fn estate(world: &World) -> Value {
                     "appId": sp.app_id,
                     "displayName": sp.display_name,
                 }),
+                Object::AdministrativeUnit(unit) => json!({
+                    "id": entry.id,
+                    "displayName": unit.display_name,
+                    "description": unit.description,
+                    "members": unit.members,
+                }),
             });
         }
     }
-    let [users, groups, service_principals] = objects;
+    let [users, groups, service_principals, administrative_units] = objects;
+    let custom_roles: Vec<Value> = world
+        .roles
+        .list()
+        .filter(|role| !role.is_built_in)
+        .map(|role| json!({"id": role.id, "displayName": role.display_name}))
+        .collect();
     let applications: Vec<Value> = world
         .applications
         .iter()
@@ -121,6 +162,8 @@ pub(crate) fn estate(world: &World) -> Value {
         "users": users,
         "groups": groups,
         "servicePrincipals": service_principals,
+        "administrativeUnits": administrative_units,
+        "roleDefinitions": custom_roles,
         "applications": applications,
         "authenticationContexts": world.authentication_contexts,
         "behaviour": world.behaviour,

@@ -183,3 +183,67 @@ pub struct RequestView {
     /// Object id of the caller; none for the portal.
     pub created_by: Option<String>,
 }
+
+/// A row of a directory role in the simulator's books, without replication delays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleScheduleView {
+    /// Schedule id; changes at each update and extension.
+    pub id: String,
+    /// Active or eligible.
+    pub kind: Kind,
+    /// Role.
+    pub role_definition_id: String,
+    /// Scope, such as `/` or `/administrativeUnits/{id}`; none for an app scope.
+    pub directory_scope_id: Option<String>,
+    /// App scope.
+    pub app_scope_id: Option<String>,
+    /// Principal.
+    pub principal_id: String,
+    /// Whether a user activated it (`assignmentType` Activated).
+    pub activated: bool,
+    /// The request that made it; none for a role assignment made outside PIM.
+    pub created_using: Option<String>,
+    /// Status as listed.
+    pub status: String,
+    /// Start; none for a role assignment made outside PIM.
+    pub start: Option<DateTime<Utc>>,
+    /// End; none: permanent.
+    pub end: Option<DateTime<Utc>>,
+    /// Whether an instance exists now.
+    pub in_force: bool,
+}
+
+/// A request about a directory role in the simulator's books, purged ones included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleRequestView {
+    /// Request id.
+    pub id: String,
+    /// Active or eligible.
+    pub kind: Kind,
+    /// Action, such as `adminAssign`.
+    pub action: String,
+    /// Status now.
+    pub status: String,
+    /// Role.
+    pub role_definition_id: String,
+    /// Scope; none for an app scope.
+    pub directory_scope_id: Option<String>,
+    /// App scope.
+    pub app_scope_id: Option<String>,
+    /// Principal.
+    pub principal_id: String,
+    /// Justification as sent.
+    pub justification: Option<String>,
+    /// Ticket number as sent.
+    pub ticket_number: Option<String>,
+    /// Ticket system as sent.
+    pub ticket_system: Option<String>,
+    /// When it was received.
+    pub created: DateTime<Utc>,
+    /// The schedule it made.
+    pub target_schedule_id: Option<String>,
+    /// Object id of the caller; none for the portal.
+    pub created_by: Option<String>,
+}

@@ -5,27 +5,30 @@ use uuid::Uuid;
 
 use crate::admin::AdminError;
 use crate::behaviour::Behaviour;
+use crate::directory::roles::Roles;
 use crate::directory::{Class, Directory, Object};
 use crate::engine::approval_routes::Reviews;
 use crate::engine::input::{Action, Input};
 use crate::engine::row::Row;
 use crate::engine::store::Pim;
+use crate::engine::target::{Resource, RoleScope, Service, Target};
 use crate::engine::{Actor, store};
 use crate::error::GraphError;
 use crate::estate::{
-    ApplicationSeed, Estate, GroupPolicySeed, GroupSeed, IssuerSeed, ServicePrincipalSeed,
-    TenantSeed,
+    AdministrativeUnitSeed, ApplicationSeed, Estate, GroupPolicySeed, GroupSeed, IssuerSeed,
+    ServicePrincipalSeed, TenantSeed,
 };
 use crate::policies::PolicyScope;
 use crate::policies::contexts::AuthenticationContextSeed;
 use crate::policies::store::Policies;
-use crate::types::{Access, Kind};
+use crate::types::{Access, Kind, Window};
 
 /// The state of the simulated tenant.
 #[derive(Debug, Default)]
 pub(crate) struct World {
     pub tenant: TenantSeed,
     pub directory: Directory,
+    pub roles: Roles,
     pub pim: Pim,
     pub policies: Policies,
     pub reviews: Reviews,
@@ -90,37 +93,78 @@ impl World {
             ] {
                 for name in names {
                     let principal = self.find_principal(name)?;
-                    self.add_plain(group, principal, access, now);
+                    self.add_plain(Target::Group { group, access }, principal, now);
                 }
             }
             self.seed_policies(group, &seed.policy, now)?;
+        }
+        for seed in estate.authentication_contexts {
+            self.publish_context(seed);
+        }
+        for seed in &estate.administrative_units {
+            self.add_administrative_unit(seed, now, fresh)?;
+        }
+        for seed in &estate.role_definitions {
+            self.roles.add(seed, now, fresh);
         }
         for seed in &estate.role_policies {
             let scope = self.role_policy(&seed.role)?;
             self.edit_policy(scope, &seed.policy, now, None)?;
         }
-        for seed in estate.authentication_contexts {
-            self.publish_context(seed);
+        for seed in &estate.role_assignments {
+            let target = self.find_role_target(&seed.role, &seed.directory_scope_id)?;
+            let principal = self.find_principal(&seed.principal)?;
+            self.add_plain(target, principal, now);
         }
         for seed in estate.schedules {
             let group = self.find(Class::Group, &seed.group)?;
             let principal = self.find_principal(&seed.principal)?;
-            let input = Input::from_window(
-                Action::AdminAssign,
+            let target = Target::Group {
                 group,
+                access: seed.access_id,
+            };
+            self.seed(
+                seed.kind,
+                target,
                 principal,
-                seed.access_id,
                 seed.window,
                 seed.justification,
-            );
-            // Grants of the estate are old enough not to be blocked by their age.
-            let then = if seed.window.start.is_some() {
-                now
-            } else {
-                now - TimeDelta::days(1)
-            };
-            self.create(seed.kind, &input, &Actor::Portal, then)?;
+                now,
+            )?;
         }
+        for seed in estate.role_schedules {
+            let target = self.find_role_target(&seed.role, &seed.directory_scope_id)?;
+            let principal = self.find_principal(&seed.principal)?;
+            self.seed(
+                seed.kind,
+                target,
+                principal,
+                seed.window,
+                seed.justification,
+                now,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A grant of the estate, old enough not to be blocked by its age.
+    fn seed(
+        &mut self,
+        kind: Kind,
+        target: Target,
+        principal: Uuid,
+        window: Window,
+        justification: Option<String>,
+        now: DateTime<Utc>,
+    ) -> Result<(), AdminError> {
+        let then = if window.start.is_some() {
+            now
+        } else {
+            now - TimeDelta::days(1)
+        };
+        let action = Action::AdminAssign;
+        let input = Input::from_window(action, target, principal, window, justification);
+        self.create(kind, &input, &Actor::Portal, then)?;
         Ok(())
     }
 
@@ -205,15 +249,32 @@ impl World {
         id
     }
 
-    /// Adds a membership or ownership outside PIM.
-    pub fn add_plain(&mut self, group: Uuid, principal: Uuid, access: Access, now: DateTime<Utc>) {
+    /// Adds an administrative unit with its members.
+    pub fn add_administrative_unit(
+        &mut self,
+        seed: &AdministrativeUnitSeed,
+        now: DateTime<Utc>,
+        fresh: bool,
+    ) -> Result<Uuid, AdminError> {
+        let members = seed.members.iter().map(|name| self.find_principal(name));
+        let members: Vec<Uuid> = members.collect::<Result<_, _>>()?;
+        let id = self.directory.add(seed.id, seed.into(), now, fresh);
+        self.directory.alter(id, |object| {
+            if let Object::AdministrativeUnit(unit) = object {
+                unit.members = members;
+            }
+        });
+        Ok(id)
+    }
+
+    /// Adds a membership, ownership or role assignment outside PIM.
+    pub fn add_plain(&mut self, target: Target, principal: Uuid, now: DateTime<Utc>) {
         let seq = self.pim.next_seq();
         self.pim.add_row(Row {
             seq,
             kind: Kind::Assignment,
-            group,
+            target,
             principal,
-            access,
             id_part: principal,
             created_using: None,
             activated_using: None,
@@ -241,13 +302,27 @@ impl World {
             return false;
         }
         let gone = now + self.behaviour.ghosts_linger_for;
-        for group in self.pim.groups_of(id) {
-            self.pim.kill(group, now, gone, |row| row.principal == id);
+        let held: Vec<_> = self.pim.resources_of(id).collect();
+        for resource in held {
+            self.pim
+                .kill(resource, now, gone, |row| row.principal == id);
         }
         if was_group {
-            self.pim.kill(id, now, gone, |_| true);
+            self.pim.kill(Resource::Group(id), now, gone, |_| true);
+        }
+        for role in self.pim.resources(Service::Roles) {
+            self.pim.kill(role, now, gone, |row| {
+                matches!(row.target, Target::Role { scope, .. } if scope.object() == Some(id))
+            });
         }
         true
+    }
+
+    /// Deletes a custom role; its rows linger as ghosts.
+    pub fn delete_role(&mut self, role: Uuid, now: DateTime<Utc>) {
+        self.roles.delete(role);
+        let gone = now + self.behaviour.ghosts_linger_for;
+        self.pim.kill(Resource::Role(role), now, gone, |_| true);
     }
 
     /// Refuses every PIM call of a tenant without the licence.
@@ -261,10 +336,10 @@ impl World {
         ))
     }
 
-    /// Applies what time has done to the groups that a call will look at.
-    pub fn settle(&mut self, groups: &[Uuid], now: DateTime<Utc>) {
-        for group in groups {
-            self.pim.settle(*group, now, &self.directory);
+    /// Applies what time has done to the groups and roles that a call will look at.
+    pub fn settle(&mut self, resources: &[Resource], now: DateTime<Utc>) {
+        for resource in resources {
+            self.pim.settle(*resource, now, &self.directory);
         }
     }
 
@@ -284,6 +359,45 @@ impl World {
     /// A principal of any class.
     pub fn find_principal(&self, name: &str) -> Result<Uuid, AdminError> {
         self.lookup(&[Class::User, Class::Group, Class::ServicePrincipal], name)
+    }
+
+    /// A role definition by id or display name.
+    pub fn find_role(&self, name: &str) -> Result<Uuid, AdminError> {
+        let by_id = Uuid::try_parse(name).ok().and_then(|id| self.roles.get(id));
+        if let Some(role) = by_id {
+            return Ok(role.id);
+        }
+        match self.roles.by_name(name).as_slice() {
+            [one] => Ok(one.id),
+            [] => Err(AdminError::NotFound {
+                what: "role",
+                name: name.to_owned(),
+            }),
+            _ => Err(AdminError::Ambiguous {
+                name: name.to_owned(),
+            }),
+        }
+    }
+
+    /// A role at a scope; the administrative unit may be given by its name.
+    pub fn find_role_target(&self, role: &str, scope: &str) -> Result<Target, AdminError> {
+        let role = self.find_role(role)?;
+        let scope = match (
+            RoleScope::parse(scope),
+            scope.strip_prefix("/administrativeUnits/"),
+        ) {
+            (Some(scope), _) => scope,
+            (None, Some(name)) => {
+                RoleScope::AdministrativeUnit(self.find(Class::AdministrativeUnit, name)?)
+            }
+            (None, None) => {
+                return Err(AdminError::NotFound {
+                    what: "scope",
+                    name: scope.to_owned(),
+                });
+            }
+        };
+        Ok(Target::Role { role, scope })
     }
 
     fn lookup(&self, classes: &[Class], name: &str) -> Result<Uuid, AdminError> {

@@ -12,6 +12,7 @@ use super::{
     boundary::GrantBoundary,
     group_grant::{GroupAssignment, GroupEligibility},
     pim_policy::PimPolicy,
+    role_grant::{RoleAssignment, RoleEligibility},
     tenant::EntraTenant,
 };
 
@@ -24,6 +25,8 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         GroupAssignment::crd(),
         GroupEligibility::crd(),
         PimPolicy::crd(),
+        RoleAssignment::crd(),
+        RoleEligibility::crd(),
     ]
     .into_iter()
     .map(finish)

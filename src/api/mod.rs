@@ -1,7 +1,7 @@
 //! The Kubernetes API of pim-operator: group `entrapim.dev`, version `v1alpha1`.
 //!
-//! One file per kind ([`group_grant`] holds the two group kinds, which declare the same things about different schedule
-//! sets; [`pim_policy`] the rules of a target; [`boundary`] what a namespace may grant; [`tenant`] the connection to Entra), plus what kinds share: [`terms`] (what every grant says besides its target),
+//! One file per kind ([`group_grant`] and [`role_grant`] hold two kinds each, which declare the same things about different
+//! schedule sets; [`pim_policy`] the rules of a target; [`boundary`] what a namespace may grant; [`tenant`] the connection to Entra), plus what kinds share: [`terms`] (what every grant says besides its target),
 //! [`schedule_info`] (the window), [`references`] (who and what), [`status`] (what the operator reports), [`removal_guard`] (what a
 //! tenant's brake remembers), [`conditions`]
 //! (the frozen vocabulary of condition types and reasons) and `cel` (the rules by which the API server judges manifests).
@@ -21,6 +21,7 @@ pub mod pim_policy;
 pub mod pim_policy_status;
 pub mod references;
 pub mod removal_guard;
+pub mod role_grant;
 pub mod schedule_info;
 pub mod status;
 pub mod tenant;

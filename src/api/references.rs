@@ -1,4 +1,4 @@
-//! How a manifest names a tenant, a group and a principal: by id, or by a name that is resolved once and then pinned.
+//! How a manifest names a tenant, a group, a role, an administrative unit and a principal: by id, or by a name that is resolved once and then pinned.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -59,6 +59,23 @@ pub struct RoleRef {
     pub id: Option<Guid>,
     /// The display name of the role, such as `Helpdesk Administrator`. Exactly one role of the tenant must have it; upper and lower
     /// case count as the same. The name is resolved once. The id is then kept in `status.resolved`, so that a rename moves nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "display_name_schema")]
+    pub display_name: Option<String>,
+}
+
+/// The administrative unit whose members a role holds for: exactly one of `id` and `displayName`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("[has(self.id), has(self.displayName)].filter(x, x).size() == 1")
+    .message("must set exactly one of `id` and `displayName`"))]
+pub struct AdministrativeUnitRef {
+    /// The object id of the administrative unit, a GUID in lower case, such as `5d107bba-d8e2-4e13-b6ae-884be90e5d1a`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Guid>,
+    /// The display name of the administrative unit, such as `Sales EMEA`. Exactly one of the tenant must have it; with none or
+    /// several nothing is granted, and the condition `ReferencesResolved` says so. The name is resolved once. The id is then kept
+    /// in `status.resolved`, so that a unit that takes the name later changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "display_name_schema")]
     pub display_name: Option<String>,

@@ -19,7 +19,7 @@ pub struct GrantStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// The conditions of the grant. `Ready`: Entra holds what the object declares, or lawfully no longer does. `Authorized`: a
-    /// boundary permits the grant. `ReferencesResolved`: tenant, group and principal were found. `InSync`: the last observation
+    /// boundary permits the grant. `ReferencesResolved`: tenant, target and principal were found. `InSync`: the last observation
     /// equals the declared state. `Reconciling` (work is in progress) and `Stalled` (a person must act) are there only while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -69,13 +69,26 @@ pub struct AuthorizedBy {
 pub struct ResolvedReferences {
     /// The id of the tenant.
     pub tenant_id: Guid,
-    /// The object id of the group.
-    pub group_id: Guid,
+    /// The object id of the group, of a grant for a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<Guid>,
+    /// The id of the role definition, of a grant for a role; of a built-in role, that of its template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_id: Option<Guid>,
+    /// The scope of a role, as Graph writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub directory_scope_id: Option<String>,
     /// The object id of the principal.
     pub principal_id: Guid,
     /// The display name of the target, or its id where the name could not be read.
     #[schemars(length(max = 1024))]
     pub target_name: String,
+    /// The name of the scope of a role: `/` for the tenant, or the display name of the administrative unit, or the scope itself
+    /// where no name could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub scope_name: Option<String>,
     /// The user principal name or display name of the principal, or its id where no name could be read.
     #[schemars(length(max = 1024))]
     pub principal_name: String,

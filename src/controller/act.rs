@@ -15,12 +15,12 @@ use uuid::Uuid;
 use crate::{
     api::{
         FINALIZER,
-        references::AccessId,
         schedule_info::ExpirationType,
         status::{GrantStatus, LastRequest, ResolvedReferences},
     },
-    graph::{self, Advice, GraphError, NewGroupRequest, RequestState},
+    graph::{self, Advice, GraphError, NewRequest, RequestState},
     pim::{
+        boundary::GrantTarget,
         duration,
         observed::{Action, Anchor},
         plan::{Change, Why},
@@ -32,7 +32,7 @@ use crate::{
 use super::{
     audit,
     context::{Answer, Context},
-    grant::{Grant, RowKey, Target},
+    grant::{Grant, RowKey, Target, wire},
     origin::Origin,
     report,
     status::{FORBIDDEN, refusal, schedule_status, whole_seconds},
@@ -49,7 +49,9 @@ pub struct Order<'a> {
     pub anchor: Option<Anchor>,
     /// The end of the row that it changes, if one is listed.
     pub listed: Option<End>,
-    /// Whom and what it concerns.
+    /// What it concerns.
+    pub about: &'a GrantTarget,
+    /// Whom it concerns, and all names.
     pub resolved: &'a ResolvedReferences,
 }
 
@@ -233,14 +235,8 @@ pub async fn send<K: Grant>(
     client_request_id: Uuid,
     origin: &Origin,
 ) -> Sent {
-    let target = Target {
-        schedules: K::SCHEDULES,
-        group: order.resolved.group_id.clone(),
-    };
-    let row = RowKey {
-        principal: order.resolved.principal_id.clone(),
-        access: grant.target().access_id,
-    };
+    let target = Target::of(K::SCHEDULES, order.about);
+    let row = RowKey::of(order.about, &order.resolved.principal_id);
     tenant.snapshots.note_write(&target, &row);
     let answer = exchange(tenant, grant, order, client_request_id, origin).await;
     tenant.snapshots.note_write(&target, &row);
@@ -319,7 +315,7 @@ async fn exchange<K: Grant>(
     if let Change::Cancel { request_id } = order.change {
         tenant
             .client
-            .cancel_group_request(K::SCHEDULES, request_id, client_request_id)
+            .cancel_request(K::SCHEDULES, K::FAMILY, request_id, client_request_id)
             .await?;
         // Cancelling answers without a body; it took effect.
         return Ok(Accepted {
@@ -332,7 +328,7 @@ async fn exchange<K: Grant>(
     let body = body(grant, order, client_request_id, origin);
     let request = tenant
         .client
-        .create_group_request(K::SCHEDULES, &body, client_request_id)
+        .create_request(K::SCHEDULES, &body, client_request_id)
         .await?;
     let state = request.state();
     let schedule_id = (state == RequestState::Succeeded).then(|| {
@@ -353,19 +349,15 @@ fn body<K: Grant>(
     order: &Order<'_>,
     client_request_id: Uuid,
     origin: &Origin,
-) -> NewGroupRequest {
+) -> NewRequest {
     let terms = grant.terms();
     let window = match order.change {
         Change::Assign(window) | Change::Update(window) | Change::Extend(window) => Some(*window),
         Change::Remove | Change::Cancel { .. } => None,
     };
-    NewGroupRequest {
+    NewRequest {
         action: order.change.action().into(),
-        access_id: match grant.target().access_id {
-            AccessId::Member => graph::AccessId::Member,
-            AccessId::Owner => graph::AccessId::Owner,
-        },
-        group_id: order.resolved.group_id.to_string(),
+        target: wire(order.about),
         principal_id: order.resolved.principal_id.to_string(),
         justification: Some(justification(grant, order, client_request_id, origin)),
         schedule_info: window.map(schedule_info),

@@ -4,12 +4,16 @@
 //! and keep their meaning; a field that does not apply is not there.
 
 use kube::ResourceExt;
-use tracing::{info, warn};
+use tracing::{
+    field::{DebugValue, debug},
+    info, warn,
+};
 use uuid::Uuid;
 
 use crate::{
     api::{
         conditions::ConditionType,
+        references::AccessId,
         status::{GrantStatus, ResolvedReferences},
     },
     graph::GraphError,
@@ -18,7 +22,7 @@ use crate::{
 
 use super::{
     act::Order,
-    grant::Grant,
+    grant::{Grant, Named},
     origin::Origin,
     status::{Verdict, end_text, find_condition, instant_text},
     tenants::Tenant,
@@ -64,11 +68,15 @@ pub fn record<K: Grant>(
                 revision = origin.revision,
                 tenant = tenant.name,
                 tenant_id = %tenant.id,
-                group_id = %resolved.group_id,
-                group = resolved.target_name,
+                group_id = resolved.group_id.as_ref().map(display),
+                group = resolved.group_id.as_ref().map(|_| resolved.target_name.as_str()),
+                role_id = resolved.role_id.as_ref().map(display),
+                role = resolved.role_id.as_ref().map(|_| resolved.target_name.as_str()),
+                directory_scope_id = resolved.directory_scope_id,
+                scope = resolved.scope_name,
                 principal_id = %resolved.principal_id,
                 principal = resolved.principal_name,
-                access_id = ?grant.target().access_id,
+                access_id = access_id(grant),
                 boundary = allowed_by.map(|by| by.name.as_str()),
                 boundary_uid = allowed_by.map(|by| by.uid.as_str()),
                 boundary_generation = allowed_by.map(|by| by.generation),
@@ -112,6 +120,14 @@ pub fn record<K: Grant>(
             outcome = "denied",
             detail = verdict.message,
         ),
+    }
+}
+
+/// The relationship of a grant for a group.
+fn access_id<K: Grant>(grant: &K) -> Option<DebugValue<AccessId>> {
+    match grant.named() {
+        Named::Group(_, access) => Some(debug(access)),
+        Named::Role(_) => None,
     }
 }
 

@@ -160,10 +160,12 @@ impl Authority {
         // A permit that somebody else wrote into the status is none.
         let sealed = status.is_some_and(|status| self.is_sealed(grant, place, status));
         let held_by_others = lock(&self.quota).before(&request.namespace, &Holder::of(grant));
-        let role_assignable = place
-            .tenant
-            .directory
-            .known_role_assignable(place.resolved.group_id.as_str());
+        let role_assignable = match &place.about {
+            GrantTarget::Group { id, .. } => {
+                place.tenant.directory.known_role_assignable(id.as_str())
+            }
+            GrantTarget::Role { .. } => None,
+        };
         let mut principal_kind = match purpose {
             Purpose::Standing => place.resolved.principal_kind,
             Purpose::Write => TenantFacts::known_kind(&place.tenant, &request.principal),
@@ -310,12 +312,15 @@ impl Authority {
     fn seal<K: Grant>(&self, grant: &K, place: &Place) -> Option<String> {
         let seal = self.seal.get()?.as_ref()?;
         let resolved = &place.resolved;
-        let access = format!("{:?}", grant.target().access_id);
+        let (target, access) = match &place.about {
+            GrantTarget::Group { id, access } => (id, format!("{access:?}")),
+            GrantTarget::Role { id, scope } => (id, scope.clone()),
+        };
         Some(seal.mark(&[
             &grant.uid().unwrap_or_default(),
             K::KIND,
             resolved.tenant_id.as_str(),
-            resolved.group_id.as_str(),
+            target.as_str(),
             &access,
             resolved.principal_id.as_str(),
         ]))
@@ -369,10 +374,7 @@ fn request<K: Grant>(grant: &K, place: &Place, span: Span) -> Request {
         namespace: grant.namespace().unwrap_or_default(),
         tenant: terms.tenant_ref.name.clone(),
         kind: K::GRANT,
-        target: GrantTarget::Group {
-            id: place.resolved.group_id.clone(),
-            access: grant.target().access_id,
-        },
+        target: place.about.clone(),
         principal: place.resolved.principal_id.clone(),
         span,
         justified: terms.justification.is_some(),

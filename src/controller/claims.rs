@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use crate::api::{RECONCILE_ANNOTATION, conditions::ConditionType};
 
 use super::{
-    grant::{Grant, NaturalKey, ObjectKey, RowKey, Target},
+    grant::{Grant, NaturalKey, ObjectKey},
     pass::Place,
     reconcile::Reconciler,
     registry::Claim,
@@ -42,21 +42,9 @@ impl<K: Grant> Reconciler<K> {
                 if let Ok(grant) = &guard.0
                     && !is_denied(grant)
                     && let Some(resolved) =
-                        grant.status().and_then(|status| status.resolved.clone())
+                        grant.status().and_then(|status| status.resolved.as_ref())
+                    && let Some(key) = NaturalKey::of(grant, resolved)
                 {
-                    let target = Target {
-                        schedules: K::SCHEDULES,
-                        group: resolved.group_id,
-                    };
-                    let row = RowKey {
-                        principal: resolved.principal_id,
-                        access: grant.target().access_id,
-                    };
-                    let key = NaturalKey {
-                        tenant: resolved.tenant_id,
-                        target,
-                        row,
-                    };
                     self.context.registry.claim(&key, claim_of(grant));
                 }
             }

@@ -1,42 +1,33 @@
 //! What every reconcile shares.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{Arc, Mutex},
 };
 
 use chrono::{DateTime, Utc};
-use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::reflector::Store};
+use kube::{Client, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{
-        conditions::ConditionType,
-        guid::Guid,
-        status::{GrantStatus, LastRequest},
-        terms::ManagementPolicy,
-    },
-    graph::{RetryLimits, ScheduleKind, Timeouts},
-    pim::{
-        observed::Action,
-        permissions::{Usage, Use},
-    },
+    api::status::LastRequest,
+    graph::{RetryLimits, Timeouts},
 };
 
 use super::{
-    authority::{Authority, Holder},
+    authority::Authority,
     clock::Clock,
     events::Events,
     first_list::FirstList,
-    grant::{Grant, ObjectKey, Target},
+    grant::Grant,
     lanes::Lanes,
     metrics::Metrics,
+    objects::{Census, Objects},
     origin::Origins,
-    pass::is_held,
     registry::{Claim, Registry},
     removals::Removals,
-    status::{find_condition, since},
+    status::since,
     tenants::Tenants,
     wakeups::{Wakeups, lock},
 };
@@ -139,208 +130,6 @@ impl Context {
         self.kinds
             .iter()
             .any(|kind| kind.uid(&claim.object).is_some_and(|uid| uid == claim.uid))
-    }
-}
-
-/// The objects of one kind, as far as other kinds and tenants care.
-pub trait Objects: Send + Sync {
-    /// The objects that name a tenant.
-    fn of_tenant(&self, tenant: &str) -> Vec<ObjectKey>;
-    /// Every object.
-    fn all(&self) -> Vec<ObjectKey>;
-    /// The uid of every object.
-    fn uids(&self) -> Vec<String>;
-    /// The objects that hold a grant, or may: they are held by our finalizer, or their status says so. With their namespace.
-    fn holders(&self) -> Vec<(String, Holder)>;
-    /// The objects of a namespace that are not authorised.
-    fn denied_in(&self, namespace: &str) -> Vec<ObjectKey>;
-    /// The directory ids that a tenant's unresolved objects name.
-    fn unresolved_ids(&self, tenant: &str) -> HashSet<Guid>;
-    /// How many of a tenant's grants are managed now, without those that `is_revoked` knows of by their uid.
-    fn managed(&self, tenant: &str, now: DateTime<Utc>, is_revoked: &dyn Fn(&str) -> bool)
-    -> usize;
-    /// The lists that a tenant's objects declare something in, as far as their references are resolved.
-    fn targets(&self, tenant: &str) -> HashSet<Target>;
-    /// The uid of an object, if it is of this kind and exists.
-    fn uid(&self, object: &ObjectKey) -> Option<String>;
-    /// Counts a tenant's objects and what they make the operator do.
-    fn count(&self, tenant: &str, census: &mut Census);
-}
-
-/// What there is in a tenant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Census {
-    /// Objects by the reason of their `Ready`; an empty reason for those that have none yet.
-    pub reasons: BTreeMap<String, u32>,
-    /// What they make the operator do.
-    pub usage: Usage,
-}
-
-/// A reflector store of grants. A guard around each object keeps one that cannot be read from silencing the rest.
-pub type GrantStore<K> = Store<DeserializeGuard<K>>;
-
-/// The objects of a kind, by their store.
-pub struct StoredObjects<K: Grant>(pub GrantStore<K>);
-
-impl<K: Grant> Objects for StoredObjects<K> {
-    fn of_tenant(&self, tenant: &str) -> Vec<ObjectKey> {
-        let names_tenant = |grant: &K| grant.terms().tenant_ref.name == tenant;
-        let state = self.0.state();
-        let readable = state.iter().filter_map(|guard| guard.0.as_ref().ok());
-        readable
-            .filter(|grant| names_tenant(grant))
-            .map(|grant| ObjectKey::of(K::KIND, grant))
-            .collect()
-    }
-
-    fn all(&self) -> Vec<ObjectKey> {
-        let state = self.0.state();
-        let key = |guard: &Arc<DeserializeGuard<K>>| ObjectKey::of(K::KIND, guard.as_ref());
-        state.iter().map(key).collect()
-    }
-
-    fn uids(&self) -> Vec<String> {
-        let state = self.0.state();
-        state.iter().filter_map(|guard| guard.uid()).collect()
-    }
-
-    fn holders(&self) -> Vec<(String, Holder)> {
-        let state = self.0.state();
-        let holds = |grant: &&K| {
-            let recorded = grant
-                .status()
-                .is_some_and(|status| status.created_via.is_some());
-            recorded || is_held(*grant)
-        };
-        state
-            .iter()
-            .filter_map(|guard| guard.0.as_ref().ok())
-            .filter(holds)
-            .map(|grant| (grant.namespace().unwrap_or_default(), Holder::of(grant)))
-            .collect()
-    }
-
-    fn denied_in(&self, namespace: &str) -> Vec<ObjectKey> {
-        let state = self.0.state();
-        let denied = |grant: &&K| {
-            let authorized = grant
-                .status()
-                .and_then(|status| find_condition(status, ConditionType::Authorized));
-            grant.namespace().as_deref() == Some(namespace)
-                && authorized.is_some_and(|condition| condition.status != "True")
-        };
-        state
-            .iter()
-            .filter_map(|guard| guard.0.as_ref().ok())
-            .filter(denied)
-            .map(|grant| ObjectKey::of(K::KIND, grant))
-            .collect()
-    }
-
-    fn unresolved_ids(&self, tenant: &str) -> HashSet<Guid> {
-        let is_unresolved = |grant: &&K| {
-            grant.terms().tenant_ref.name == tenant
-                && grant
-                    .status()
-                    .is_none_or(|status| status.resolved.is_none())
-        };
-        let state = self.0.state();
-        let readable = state.iter().filter_map(|guard| guard.0.as_ref().ok());
-        readable
-            .filter(is_unresolved)
-            .flat_map(|grant| [&grant.target().group.id, &grant.terms().principal.id])
-            .flatten()
-            .cloned()
-            .collect()
-    }
-
-    fn managed(
-        &self,
-        tenant: &str,
-        now: DateTime<Utc>,
-        is_revoked: &dyn Fn(&str) -> bool,
-    ) -> usize {
-        let counts = |grant: &&K| {
-            grant.terms().tenant_ref.name == tenant
-                && grant.terms().management_policy == ManagementPolicy::Manage
-                && grant.status().is_some_and(|status| manages(status, now))
-                && !grant.meta().uid.as_deref().is_some_and(is_revoked)
-        };
-        let state = self.0.state();
-        let readable = state.iter().filter_map(|guard| guard.0.as_ref().ok());
-        readable.filter(counts).count()
-    }
-
-    fn targets(&self, tenant: &str) -> HashSet<Target> {
-        let state = self.0.state();
-        let readable = state.iter().filter_map(|guard| guard.0.as_ref().ok());
-        readable
-            .filter(|grant| grant.terms().tenant_ref.name == tenant)
-            .filter_map(|grant| grant.status()?.resolved.as_ref())
-            .map(|resolved| Target {
-                schedules: K::SCHEDULES,
-                group: resolved.group_id.clone(),
-            })
-            .collect()
-    }
-
-    fn count(&self, tenant: &str, census: &mut Census) {
-        for guard in self.0.state() {
-            let Ok(grant) = &guard.0 else { continue };
-            if grant.terms().tenant_ref.name != tenant {
-                continue;
-            }
-            let ready = grant.status().and_then(|status| {
-                super::status::find_condition(status, crate::api::conditions::ConditionType::Ready)
-            });
-            let reason = ready.map(|ready| ready.reason.clone()).unwrap_or_default();
-            *census.reasons.entry(reason).or_default() += 1;
-            note_uses(grant, &mut census.usage);
-        }
-    }
-
-    fn uid(&self, object: &ObjectKey) -> Option<String> {
-        (object.kind == K::KIND)
-            .then(|| self.0.get(&object.object_ref()))?
-            .and_then(|found| found.uid())
-    }
-}
-
-/// Whether a status says that the operator manages access which is not over and not about to be revoked.
-fn manages(status: &GrantStatus, now: DateTime<Utc>) -> bool {
-    let over = |end: DateTime<Utc>| end <= now;
-    let schedule = status.schedule.as_ref();
-    let revoked = status.last_request.as_ref().is_some_and(|last| {
-        Action::read(&last.action).is_some_and(Action::is_removal) && last.error.is_none()
-    });
-    status.created_via.is_some()
-        && !schedule
-            .and_then(|schedule| schedule.end_date_time)
-            .is_some_and(over)
-        && !revoked
-}
-
-/// What one grant makes the operator do in its tenant.
-fn note_uses<K: Grant>(grant: &K, usage: &mut Usage) {
-    let terms = grant.terms();
-    let reads_only = terms.management_policy == ManagementPolicy::Observe || terms.suspend;
-    usage.add(match (K::SCHEDULES, reads_only) {
-        (ScheduleKind::Eligibility, true) => Use::ReadEligibilities,
-        (ScheduleKind::Eligibility, false) => Use::WriteEligibilities,
-        (ScheduleKind::Assignment, true) => Use::ReadAssignments,
-        (ScheduleKind::Assignment, false) => Use::WriteAssignments,
-    });
-    usage.add(Use::Groups);
-    let principal = &terms.principal;
-    if principal.user_principal_name.is_some() || principal.id.is_some() {
-        usage.add(Use::Users);
-    }
-    // Before anything is written, the operator reads which groups it is in itself.
-    if principal.service_principal_app_id.is_some() || principal.id.is_some() || !reads_only {
-        usage.add(Use::ServicePrincipals);
-    }
-    if principal.id.is_some() || grant.target().group.id.is_some() {
-        usage.add(Use::ObjectIds);
     }
 }
 

@@ -16,11 +16,11 @@ use crate::{
     api::{
         ABANDON_ANNOTATION,
         conditions::Reason,
-        references::AccessId,
         terms::{DeletionPolicy, ManagementPolicy},
     },
+    graph::RoleDefinition,
     pim::{
-        boundary::Denial,
+        boundary::{Denial, GrantTarget},
         desired::{Desired, Mode},
         observed::{Observation, Outcome, Record, Refusal, assigned},
         plan::{Decision, Plan, Why},
@@ -33,7 +33,7 @@ use super::{
     authority::{Judged, Purpose, declared_span},
     brakes::is_protected,
     context::Remembered,
-    grant::{Grant, ObjectKey},
+    grant::{Grant, ObjectKey, access_text},
     inquiry::{Inquiry, inquire},
     pass::{Pass, Place, absence, is_held, nudged, read_back_later, status_with_answer, wait_pass},
     reconcile::{ReconcileError, Reconciler},
@@ -74,14 +74,7 @@ pub(super) async fn pass<K: Grant>(
         .await;
     }
     let Some(resolved) = pass.status.resolved.clone() else {
-        return release(
-            reconciler,
-            grant,
-            EventType::Normal,
-            "Deleted",
-            "nothing was granted for it".to_owned(),
-        )
-        .await;
+        return let_go_after(reconciler, grant, Done::NeverManaged).await;
     };
     let tenant = match reconciler
         .context
@@ -109,14 +102,16 @@ pub(super) async fn pass<K: Grant>(
             )));
         }
     };
-    let place = Place::new(grant, tenant, resolved);
+    let Some(place) = Place::new(grant, tenant, resolved) else {
+        return let_go_after(reconciler, grant, Done::NeverManaged).await;
+    };
     if let Some(heir) = heir(reconciler, grant, &place).await? {
         let note = format!("the access stays: {heir} declares the same grant");
         return release(reconciler, grant, EventType::Normal, "HandedOver", note).await;
     }
     if is_gone(&record(&pass.status, generation), &place).await {
         let note =
-            "the principal or the group is gone from Entra, and the access with it".to_owned();
+            "the principal or the target is gone from Entra, and the access with it".to_owned();
         return release(reconciler, grant, EventType::Normal, "Revoked", note).await;
     }
     if let Some(later) = read_back_later(&place, &record(&pass.status, generation), now) {
@@ -173,7 +168,7 @@ pub(super) async fn revoke<K: Grant>(
         {
             Ok(view) => view,
             // A group that is gone took its grants with it.
-            Err(error) if error.is_not_found() => {
+            Err(error) if place.target.is_gone(&error) => {
                 let note = "the group is gone, and the access with it".to_owned();
                 return release(reconciler, &pass.grant, EventType::Normal, "Deleted", note).await;
             }
@@ -234,6 +229,7 @@ pub(super) async fn revoke<K: Grant>(
                         why: revocation.why(why),
                         anchor,
                         listed: assigned(rows).map(|row| row.window.end),
+                        about: &place.about,
                         resolved: &place.resolved,
                     };
                     return reconciler.act(pass, place, &order, now).await.map(Some);
@@ -364,7 +360,7 @@ async fn inherits<K: Grant>(
     Ok(matches!(judged, Judged::Allowed(_)))
 }
 
-/// Whether the last request was refused because its principal or group was deleted. Entra lists the grants of deleted objects
+/// Whether the last request was refused because its principal or target was deleted. Entra lists the grants of deleted objects
 /// for days and takes no removal of them; the directory says that nobody holds the access any more.
 async fn is_gone(record: &Record, place: &Place) -> bool {
     let unknown = record
@@ -374,10 +370,21 @@ async fn is_gone(record: &Record, place: &Place) -> bool {
     if !unknown {
         return false;
     }
-    let ids = [&place.resolved.principal_id, &place.resolved.group_id];
-    let found = join_all(ids.map(|id| place.tenant.directory.object_now(id.as_str()))).await;
+    let directory = &place.tenant.directory;
+    let mut ids = vec![&place.resolved.principal_id];
+    if let GrantTarget::Group { id, .. } = &place.about {
+        ids.push(id);
+    }
+    let found = join_all(ids.iter().map(|id| directory.object_now(id.as_str()))).await;
     // Not knowing is no proof: the removal is tried again then.
-    found.iter().any(|found| matches!(found, Ok(None)))
+    let objects_gone = found.iter().any(|found| matches!(found, Ok(None)));
+    let GrantTarget::Role { id, .. } = &place.about else {
+        return objects_gone;
+    };
+    let is_role = |role: &RoleDefinition| role.id.eq_ignore_ascii_case(id.as_str());
+    directory.forget_roles();
+    let roles = directory.roles().await;
+    objects_gone || roles.is_ok_and(|roles| !roles.iter().any(is_role))
 }
 
 /// Why the access is to be left behind, if it is.
@@ -408,11 +415,7 @@ pub(super) async fn left_behind<K: Grant>(
 /// What is left in Entra of a grant that is let go without being revoked.
 fn what_stays<K: Grant>(grant: &K) -> String {
     let status = grant.status().cloned().unwrap_or_default();
-    let access = match grant.target().access_id {
-        AccessId::Member => "member",
-        AccessId::Owner => "owner",
-    };
-    report::stays(&status, K::SCHEDULES, access)
+    report::stays(&status, K::SCHEDULES, access_text(grant))
 }
 
 /// Whether the tenant's access of this principal is not to be revoked.

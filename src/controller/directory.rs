@@ -16,7 +16,10 @@ use tokio::sync::{OnceCell, oneshot};
 
 use super::{clock::Clock, wakeups::lock};
 use crate::api::guid::Guid;
-use crate::graph::{Advice, DirectoryObject, GraphClient, GraphError, GroupObject, ObjectKind};
+use crate::graph::{
+    AdministrativeUnit, Advice, DirectoryObject, GraphClient, GraphError, GroupObject, ObjectKind,
+    RoleDefinition,
+};
 
 /// How long an answer is believed.
 const MEMORY: TimeDelta = TimeDelta::minutes(5);
@@ -42,6 +45,9 @@ pub struct Directory {
     service_principals: Cache<DirectoryObject>,
     groups: Cache<Vec<GroupObject>>,
     group_ids: Cache<GroupObject>,
+    roles: Cache<Arc<Vec<RoleDefinition>>>,
+    unit_names: Cache<Vec<AdministrativeUnit>>,
+    units: Cache<AdministrativeUnit>,
 }
 
 impl Directory {
@@ -58,6 +64,9 @@ impl Directory {
             service_principals: Cache::default(),
             groups: Cache::default(),
             group_ids: Cache::default(),
+            roles: Cache::default(),
+            unit_names: Cache::default(),
+            units: Cache::default(),
         })
     }
 
@@ -128,6 +137,49 @@ impl Directory {
                 .map(as_group))
         };
         self.group_ids.get(id, self.clock.now(), ask).await
+    }
+
+    /// Every role of the tenant.
+    ///
+    /// # Errors
+    /// When the look-up failed.
+    pub async fn roles(&self) -> Result<Arc<Vec<RoleDefinition>>, GraphError> {
+        let ask = || async { Ok(Some(Arc::new(self.client.role_definitions().await?))) };
+        let found = self.roles.get("", self.clock.now(), ask).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// Has the roles listed anew for the next who asks: one that is not in the list may be new.
+    pub fn forget_roles(&self) {
+        self.roles.forget();
+    }
+
+    /// Every administrative unit of a display name.
+    ///
+    /// # Errors
+    /// When the look-up failed.
+    pub async fn administrative_units_named(
+        &self,
+        name: &str,
+    ) -> Result<Vec<AdministrativeUnit>, GraphError> {
+        let ask = || async {
+            let found = self.client.administrative_units_by_name(name).await?;
+            Ok((!found.is_empty()).then_some(found))
+        };
+        let found = self.unit_names.get(name, self.clock.now(), ask).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// An administrative unit by id.
+    ///
+    /// # Errors
+    /// When the look-up failed.
+    pub async fn administrative_unit(
+        &self,
+        id: &str,
+    ) -> Result<Option<AdministrativeUnit>, GraphError> {
+        let ask = || self.client.administrative_unit(id);
+        self.units.get(id, self.clock.now(), ask).await
     }
 
     /// An object of any kind by id.
@@ -263,6 +315,10 @@ impl<T> Default for Cache<T> {
 }
 
 impl<T: Clone> Cache<T> {
+    fn forget(&self) {
+        lock(&self.answers).clear();
+    }
+
     async fn get<F, Fut>(
         &self,
         question: &str,

@@ -1,4 +1,4 @@
-//! What Entra's request history says of an object's name: one list per target, read once and shared by all its objects.
+//! What Entra's request history says of an object's name: one list per group or role, read once and shared by all its objects.
 //!
 //! It is asked only before a relative window is opened that no status remembers (see [`crate::pim::history`]), so a converged
 //! estate never pays for it. A read is single-flight, remembered for a while, and not believed for a row that
@@ -16,9 +16,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tracing::info;
 
 use crate::{
+    api::guid::Guid,
     graph::{
-        ExpirationType, GraphClient, GraphError, GroupScheduleRequest, RequestAction, RequestState,
-        ScheduleInfo,
+        ExpirationType, GraphError, RequestAction, RequestState, ScheduleInfo, ScheduleKind,
+        ScheduleRequest,
     },
     pim::{
         desired::Desired,
@@ -32,9 +33,8 @@ use crate::{
 
 use super::{
     clock::Clock,
-    grant::{Grant, ObjectKey, RowKey, Target},
+    grant::{Access, Grant, List, ObjectKey, RowKey, Target, wire},
     pass::Place,
-    snapshots::row_key,
     status::end_text,
     wakeups::lock,
 };
@@ -44,11 +44,30 @@ const MEMORY: TimeDelta = TimeDelta::minutes(10);
 /// How long our own removal of a deleted object may be missing from the list.
 const LIST_LAG: TimeDelta = TimeDelta::minutes(1);
 
+/// What one history is of. That of all roles would hold every activation in the tenant, so it is asked for role by role.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Subject {
+    Group(ScheduleKind, Guid),
+    Role(ScheduleKind, Guid),
+}
+
+impl Subject {
+    fn of(target: &Target, row: &RowKey) -> Option<Self> {
+        match (&target.list, &row.access) {
+            (List::Group(id), _) => Some(Self::Group(target.schedules, id.clone())),
+            (List::Roles, Access::Role { id, .. }) => {
+                Some(Self::Role(target.schedules, id.clone()))
+            }
+            (List::Roles, Access::Group(_)) => None,
+        }
+    }
+}
+
 /// The request histories of one tenant.
 pub struct Histories {
     clock: Arc<dyn Clock>,
     ticks: AtomicU64,
-    entries: Mutex<HashMap<Target, Arc<Entry>>>,
+    entries: Mutex<HashMap<Subject, Arc<Entry>>>,
     /// When we last ended a deleted object's access.
     ended: Mutex<HashMap<(Target, RowKey), DateTime<Utc>>>,
 }
@@ -57,10 +76,10 @@ pub struct Histories {
 struct Entry {
     /// The tick of our own last write to each row that the list does not cover.
     writes: Mutex<HashMap<RowKey, u64>>,
-    list: tokio::sync::Mutex<Option<List>>,
+    list: tokio::sync::Mutex<Option<Listed>>,
 }
 
-struct List {
+struct Listed {
     read_at: DateTime<Utc>,
     tick: u64,
     requests: HashMap<(String, RowKey), Vec<Past>>,
@@ -77,31 +96,30 @@ impl Histories {
     }
 
     /// Our requests for an object's name and row.
-    async fn requests(
-        &self,
-        client: &GraphClient,
-        target: &Target,
-        row: &RowKey,
-        object: &ObjectKey,
-    ) -> Result<Vec<Past>, GraphError> {
-        let entry = Arc::clone(lock(&self.entries).entry(target.clone()).or_default());
+    async fn requests(&self, place: &Place, object: &ObjectKey) -> Result<Vec<Past>, GraphError> {
+        let (target, row) = (&place.target, &place.row);
+        let Some(subject) = Subject::of(target, row) else {
+            return Ok(Vec::new());
+        };
+        let entry = Arc::clone(lock(&self.entries).entry(subject).or_default());
         let mut list = entry.list.lock().await;
-        let covers = |list: &List| {
+        let covers = |list: &Listed| {
             let written = lock(&entry.writes).get(row).copied();
             self.clock.now() - list.read_at < MEMORY && written.is_none_or(|tick| list.tick > tick)
         };
         if !list.as_ref().is_some_and(covers) {
             let tick = self.ticks.fetch_add(1, Ordering::SeqCst);
             let read_at = self.clock.now();
+            let client = &place.tenant.client;
             let listed = client
-                .group_request_history(target.schedules, target.group.as_str())
+                .request_history(target.schedules, &wire(&place.about))
                 .await?;
             let mut requests: HashMap<_, Vec<Past>> = HashMap::new();
             for (key, past) in listed.iter().filter_map(past) {
                 requests.entry(key).or_default().push(past);
             }
             lock(&entry.writes).retain(|_, written| *written > tick);
-            *list = Some(List {
+            *list = Some(Listed {
                 read_at,
                 tick,
                 requests,
@@ -123,7 +141,10 @@ impl Histories {
     /// Marks a write of ours to a row: no earlier list says what became of it.
     pub(super) fn note_write(&self, target: &Target, row: &RowKey) {
         let tick = self.ticks.fetch_add(1, Ordering::SeqCst);
-        if let Some(entry) = lock(&self.entries).get(target) {
+        let Some(subject) = Subject::of(target, row) else {
+            return;
+        };
+        if let Some(entry) = lock(&self.entries).get(&subject) {
             lock(&entry.writes).insert(row.clone(), tick);
         }
     }
@@ -161,7 +182,7 @@ pub(super) async fn recalled<K: Grant>(
         .tenant
         .snapshots
         .histories
-        .requests(&place.tenant.client, &place.target, &place.row, &object)
+        .requests(place, &object)
         .await?;
     let history = recall(desired, &requests, now);
     if let History::Granted(window) = history {
@@ -172,7 +193,7 @@ pub(super) async fn recalled<K: Grant>(
 
 /// A request as history, if it is one of ours. Whoever activates an eligibility chooses the words of that request, so only what an
 /// administrator may send counts.
-fn past(request: &GroupScheduleRequest) -> Option<((String, RowKey), Past)> {
+fn past(request: &ScheduleRequest) -> Option<((String, RowKey), Past)> {
     let action = match request.action {
         RequestAction::AdminAssign => Action::AdminAssign,
         RequestAction::AdminUpdate => Action::AdminUpdate,
@@ -184,7 +205,7 @@ fn past(request: &GroupScheduleRequest) -> Option<((String, RowKey), Past)> {
         return None;
     }
     let suffix = parse(request.justification.as_deref()?)?;
-    let row = row_key(&request.principal_id, &request.access_id)?;
+    let row = RowKey::of_row(request.target(), &request.principal_id)?;
     let withdrawn = ["canceled", "revoked"]
         .iter()
         .any(|status| request.status.eq_ignore_ascii_case(status));
@@ -234,7 +255,7 @@ mod tests {
 
     use super::*;
 
-    fn request(action: &str, status: &str, justification: &str) -> GroupScheduleRequest {
+    fn request(action: &str, status: &str, justification: &str) -> ScheduleRequest {
         serde_json::from_value(json!({
             "id": "q", "status": status, "action": action, "justification": justification,
             "groupId": "g", "principalId": "P", "accessId": "member",

@@ -6,11 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     api::status::{CreatedVia, GrantStatus},
-    graph::{GraphError, GroupScheduleRequest, RequestAction, RequestState, ScheduleKind},
+    graph::{GraphError, RequestAction, RequestState, ScheduleKind, ScheduleRequest},
     pim::{observed::Action, provenance},
 };
 
-use super::pass::Place;
+use super::{grant::wire, pass::Place};
 
 /// How long Entra's request list may lag: before that, a request that is not listed may still have been carried out.
 const REQUEST_LIST_LAG: TimeDelta = TimeDelta::seconds(20);
@@ -35,17 +35,14 @@ pub(super) async fn inquire(
     let Some(last) = &status.last_request else {
         return Ok(Inquiry::NeverSent);
     };
-    let (group, principal) = (
-        place.resolved.group_id.as_str(),
-        place.resolved.principal_id.as_str(),
-    );
+    let principal = place.resolved.principal_id.as_str();
     let requests = place
         .tenant
         .client
-        .group_requests(schedules, group, principal)
+        .requests(schedules, &wire(&place.about), principal)
         .await?;
     let action = Action::read(&last.action).map(RequestAction::from);
-    let is_ours = |request: &GroupScheduleRequest| {
+    let is_ours = |request: &ScheduleRequest| {
         // Whoever activates an eligibility chooses the words of that request, but not its action.
         let suffix = request.justification.as_deref().and_then(provenance::parse);
         suffix.is_some_and(|suffix| suffix.request == last.client_request_id)
@@ -70,7 +67,8 @@ pub(super) async fn follow_up(
     id: &str,
     now: DateTime<Utc>,
 ) -> Result<(), GraphError> {
-    match place.tenant.client.group_request(schedules, id).await? {
+    let family = wire(&place.about).family();
+    match place.tenant.client.request(schedules, family, id).await? {
         Some(request) => note(status, request, now),
         // Entra has forgotten it, so it is long over; the lists say how it ended.
         None => {
@@ -83,7 +81,7 @@ pub(super) async fn follow_up(
 }
 
 /// Notes how our last request stands.
-fn note(status: &mut GrantStatus, request: GroupScheduleRequest, now: DateTime<Utc>) {
+fn note(status: &mut GrantStatus, request: ScheduleRequest, now: DateTime<Utc>) {
     let state = request.state();
     if state == RequestState::Succeeded {
         note_success(

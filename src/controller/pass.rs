@@ -12,6 +12,7 @@ use crate::{
     },
     graph::{Advice, GraphError},
     pim::{
+        boundary::GrantTarget,
         observed::{Absence, Outcome, Record},
         plan::Wait,
         retry::REPLICATION_DEADLINE,
@@ -51,30 +52,26 @@ pub(super) struct Pass<K> {
 pub(super) struct Place {
     pub tenant: Arc<Tenant>,
     pub resolved: ResolvedReferences,
+    pub about: GrantTarget,
     pub target: Target,
     pub row: RowKey,
 }
 
 impl Place {
+    /// The place of a grant; none where what was resolved is not of the grant's sort.
     pub(super) fn new<K: Grant>(
         grant: &K,
         tenant: Arc<Tenant>,
         resolved: ResolvedReferences,
-    ) -> Self {
-        let target = Target {
-            schedules: K::SCHEDULES,
-            group: resolved.group_id.clone(),
-        };
-        let row = RowKey {
-            principal: resolved.principal_id.clone(),
-            access: grant.target().access_id,
-        };
-        Self {
+    ) -> Option<Self> {
+        let about = grant.about(&resolved)?;
+        Some(Self {
             tenant,
+            target: Target::of(K::SCHEDULES, &about),
+            row: RowKey::of(&about, &resolved.principal_id),
             resolved,
-            target,
-            row,
-        }
+            about,
+        })
     }
 
     pub(super) fn key(&self) -> NaturalKey {

@@ -15,7 +15,7 @@ use crate::{
 use super::{
     act::{hold, write_status},
     context::Remembered,
-    grant::{Grant, ObjectKey},
+    grant::{Grant, ObjectKey, access_text},
     pass::{Pass, Place},
     reconcile::{ReconcileError, Reconciler},
     report::{self, Subject},
@@ -98,14 +98,10 @@ impl<K: Grant> Reconciler<K> {
             last.failures = None;
             last.failing_since = None;
         }
-        let access = match pass.grant.target().access_id {
-            crate::api::references::AccessId::Member => "member",
-            crate::api::references::AccessId::Owner => "owner",
-        };
         let subject = Subject {
             names: &place.resolved,
             schedules: K::SCHEDULES,
-            access,
+            access: access_text(&pass.grant),
         };
         let report = report::settled(settled, mode, anchor.as_ref(), &subject);
         pass.remembered = Remembered::default();

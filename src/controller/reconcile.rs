@@ -25,18 +25,19 @@ use super::{
     act::{Order, Sent, record_intent, send},
     authorize::Authorized,
     brakes::Braked,
-    context::{Context, GrantStore, Memory, Remembered, unresolved_since},
+    context::{Context, Memory, Remembered, unresolved_since},
     delete,
     first_list::FirstList,
     grant::{Grant, ObjectKey},
     history::recalled,
     inquiry::{Inquiry, follow_up, inquire},
+    objects::GrantStore,
     pass::{
         Pass, Place, READ_BACK, absence, nudged, read_back_later, status_with_answer,
         unresolved_pass, wait_pass,
     },
     report,
-    resolve::resolve,
+    resolve::{Unresolved, resolve},
     snapshots::Freshness,
     status::{record, set_condition, whole_seconds},
     tenants::Connection,
@@ -216,8 +217,12 @@ impl<K: Grant> Reconciler<K> {
                 return Ok(pass.say(&report::tenant(message), generation, now));
             }
         };
-        let resolved = match resolve(grant, &tenant).await {
-            Ok(resolved) => resolved,
+        let resolved = resolve(grant, &tenant).await.and_then(|resolved| {
+            let place = Place::new(grant, tenant, resolved);
+            place.ok_or_else(Unresolved::of_another_sort)
+        });
+        let place = match resolved {
+            Ok(place) => place,
             Err(unresolved) => {
                 return Ok(unresolved_pass(
                     pass,
@@ -228,7 +233,6 @@ impl<K: Grant> Reconciler<K> {
                 ));
             }
         };
-        let place = Place::new(grant, tenant, resolved);
         pass.status.resolved = Some(place.resolved.clone());
         set_condition(
             &mut pass.status.conditions,
@@ -338,6 +342,7 @@ impl<K: Grant> Reconciler<K> {
                         why,
                         anchor,
                         listed: assigned(rows).map(|row| row.window.end),
+                        about: &place.about,
                         resolved: &place.resolved,
                     };
                     return self.act(pass, place, &order, now).await;

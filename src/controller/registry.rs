@@ -139,18 +139,22 @@ impl Claims {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{api::references::AccessId, controller::grant::RowKey, graph::ScheduleKind};
+    use crate::{
+        api::references::AccessId,
+        controller::grant::{Access, List, RowKey},
+        graph::ScheduleKind,
+    };
 
     fn key() -> NaturalKey {
         NaturalKey {
             tenant: Guid::new("t"),
             target: Target {
                 schedules: ScheduleKind::Eligibility,
-                group: Guid::new("g"),
+                list: List::Group(Guid::new("g")),
             },
             row: RowKey {
                 principal: Guid::new("p"),
-                access: AccessId::Member,
+                access: Access::Group(AccessId::Member),
             },
         }
     }

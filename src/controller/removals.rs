@@ -317,17 +317,14 @@ impl Removals {
             .iter()
             .flat_map(|kind| kind.targets(&tenant.name))
             .collect();
-        let reads = targets.iter().map(|target| {
+        let reads = targets.iter().map(async |target| {
             // Any read is one since the start.
             let since = DateTime::<Utc>::MIN_UTC;
-            tenant.snapshots.refresh(&tenant.background, target, since)
-        });
-        let failed = join_all(reads)
-            .await
-            .into_iter()
-            .filter_map(Result::err)
+            let read = tenant.snapshots.refresh(&tenant.background, target, since);
             // A group that is gone took its grants with it.
-            .find(|error| !error.is_not_found());
+            read.await.err().filter(|error| !target.is_gone(error))
+        });
+        let failed = join_all(reads).await.into_iter().flatten().next();
         if let Some(error) = failed {
             let error = Arc::new(error);
             *failure = Some((context.clock.now(), Arc::clone(&error)));

@@ -87,8 +87,8 @@ pub struct Subject<'a> {
     pub names: &'a ResolvedReferences,
     /// Eligible or active.
     pub schedules: ScheduleKind,
-    /// `member` or `owner`.
-    pub access: &'a str,
+    /// `member` or `owner`; none of a role.
+    pub access: Option<&'a str>,
 }
 
 impl Subject<'_> {
@@ -100,12 +100,20 @@ impl Subject<'_> {
         let ResolvedReferences {
             principal_name,
             target_name,
+            scope_name,
             ..
         } = self.names;
-        format!(
-            "{principal_name} is {manner} as {} of {target_name}",
-            self.access
-        )
+        match (self.access, scope_name.as_deref()) {
+            (Some(access), _) => {
+                format!("{principal_name} is {manner} as {access} of {target_name}")
+            }
+            (None, None | Some("/")) => {
+                format!("{principal_name} is {manner} as {target_name} in the whole tenant")
+            }
+            (None, Some(scope)) => {
+                format!("{principal_name} is {manner} as {target_name} in {scope}")
+            }
+        }
     }
 }
 
@@ -364,7 +372,7 @@ pub fn unread(error: &GraphError, tenant: &str) -> Report {
 
 /// What is left in Entra of a grant whose object goes.
 #[must_use]
-pub fn stays(status: &GrantStatus, schedules: ScheduleKind, access: &str) -> String {
+pub fn stays(status: &GrantStatus, schedules: ScheduleKind, access: Option<&str>) -> String {
     let (Some(names), Some(_)) = (&status.resolved, status.created_via) else {
         return "nothing is known to have been granted for it".to_owned();
     };

@@ -1,5 +1,7 @@
 //! Resolve: from the names in a manifest to ids. What was resolved once stays pinned in status, whatever is renamed.
 
+mod role;
+
 use std::sync::Arc;
 
 use crate::{
@@ -7,10 +9,16 @@ use crate::{
         boundary::PrincipalKind, conditions::Reason, guid::Guid, references::GroupRef,
         references::PrincipalRef, status::ResolvedReferences,
     },
-    graph::{GraphError, GroupObject, ObjectKind},
+    graph::{GraphError, GroupObject, ObjectKind, ScheduleKind},
 };
 
-use super::{grant::Grant, tenants::Tenant};
+use super::{
+    grant::{Grant, Named},
+    tenants::Tenant,
+};
+
+pub(super) use role::object_scope;
+use role::{names_scope, role, scope};
 
 /// Why a reference leads nowhere.
 #[derive(Debug)]
@@ -26,6 +34,17 @@ pub enum Unresolved {
     },
     /// It could not be looked up.
     Failed(GraphError),
+}
+
+impl Unresolved {
+    /// What a status says was resolved is not of the sort that the object names.
+    pub(super) fn of_another_sort() -> Self {
+        Self::Wrong {
+            reason: Reason::InvalidSpec,
+            message: "what was resolved is not of this object's kind".to_owned(),
+            may_appear: true,
+        }
+    }
 }
 
 impl From<GraphError> for Unresolved {
@@ -48,27 +67,84 @@ pub async fn resolve<K: Grant>(
     {
         return Ok(pinned.clone());
     }
-    let (group, principal) = tokio::join!(
-        group(&grant.target().group, tenant),
+    let (target, principal) = tokio::join!(
+        target(grant.named(), tenant),
         principal(&grant.terms().principal, tenant)
     );
-    let (group_id, target_name) = group?;
-    let (principal_id, principal_name, principal_kind) = principal?;
+    let (target, principal) = (target?, principal?);
+    if target.role_id.is_some() {
+        holds_roles(&principal, K::SCHEDULES)?;
+    }
     Ok(ResolvedReferences {
         tenant_id: tenant.id.clone(),
-        group_id,
-        principal_id,
-        target_name,
-        principal_name,
-        principal_kind,
+        group_id: target.group_id,
+        role_id: target.role_id,
+        directory_scope_id: target.scope.as_ref().map(|(scope, _)| scope.clone()),
+        principal_id: principal.id,
+        target_name: target.name,
+        scope_name: target.scope.map(|(_, name)| name),
+        principal_name: principal.name,
+        principal_kind: principal.kind,
     })
+}
+
+/// What a grant is about, in ids and names.
+struct Found {
+    group_id: Option<Guid>,
+    role_id: Option<Guid>,
+    name: String,
+    /// The scope of a role, and its name.
+    scope: Option<(String, String)>,
+}
+
+/// Who receives it.
+struct Principal {
+    id: Guid,
+    name: String,
+    kind: Option<PrincipalKind>,
+    role_assignable: Option<bool>,
+}
+
+async fn target(named: Named<'_>, tenant: &Arc<Tenant>) -> Result<Found, Unresolved> {
+    match named {
+        Named::Group(reference, _) => {
+            let (id, name) = group(reference, tenant).await?;
+            Ok(Found {
+                group_id: Some(id),
+                role_id: None,
+                name,
+                scope: None,
+            })
+        }
+        Named::Role(target) => {
+            let (role, scope) = tokio::join!(role(&target.role, tenant), scope(target, tenant));
+            let (id, name) = role?;
+            Ok(Found {
+                group_id: None,
+                role_id: Some(id),
+                name,
+                scope: Some(scope?),
+            })
+        }
+    }
 }
 
 /// Whether what is pinned is what an id in the spec names. A name may have passed to something else since; an id has not.
 fn names_pinned<K: Grant>(grant: &K, pinned: &ResolvedReferences) -> bool {
-    let same = |id: &Option<Guid>, pinned: &Guid| id.as_ref().is_none_or(|id| id == pinned);
-    same(&grant.target().group.id, &pinned.group_id)
-        && same(&grant.terms().principal.id, &pinned.principal_id)
+    let same = |id: &Option<Guid>, pinned: Option<&Guid>| {
+        pinned.is_some() && id.as_ref().is_none_or(|id| Some(id) == pinned)
+    };
+    let target = match grant.named() {
+        Named::Group(group, _) => same(&group.id, pinned.group_id.as_ref()),
+        Named::Role(target) => {
+            same(&target.role.id, pinned.role_id.as_ref())
+                && pinned
+                    .directory_scope_id
+                    .as_deref()
+                    .is_some_and(|scope| names_scope(target, scope))
+        }
+    };
+    target && same(&grant.terms().principal.id, Some(&pinned.principal_id))
 }
 
 async fn group(reference: &GroupRef, tenant: &Arc<Tenant>) -> Result<(Guid, String), Unresolved> {
@@ -142,7 +218,7 @@ fn unsupported(group: &GroupObject) -> Option<&'static str> {
 async fn principal(
     reference: &PrincipalRef,
     tenant: &Arc<Tenant>,
-) -> Result<(Guid, String, Option<PrincipalKind>), Unresolved> {
+) -> Result<Principal, Unresolved> {
     let missing = |message| {
         Err(Unresolved::Wrong {
             reason: Reason::PrincipalNotFound,
@@ -161,7 +237,12 @@ async fn principal(
             }
             // The id is all that a grant needs; without the permission to read names, it stands for itself.
             Err(error) if matches!(error.advice(), crate::graph::Advice::FixPermissions { .. }) => {
-                return Ok((id.clone(), id.to_string(), None));
+                return Ok(Principal {
+                    id: id.clone(),
+                    name: id.to_string(),
+                    kind: None,
+                    role_assignable: None,
+                });
             }
             Err(error) => return Err(error.into()),
         }
@@ -181,11 +262,12 @@ async fn principal(
         }
     } else if let Some(name) = &reference.group_display_name {
         return match one(directory.groups_named(name).await?) {
-            Ok(group) => Ok((
-                Guid::new(&group.id),
-                name.clone(),
-                Some(PrincipalKind::Group),
-            )),
+            Ok(group) => Ok(Principal {
+                id: Guid::new(&group.id),
+                name: name.clone(),
+                kind: Some(PrincipalKind::Group),
+                role_assignable: Some(group.is_role_assignable()),
+            }),
             Err(0) => missing(format!("there is no group named \"{name}\" in the tenant")),
             Err(several) => Err(Unresolved::Wrong {
                 reason: Reason::Ambiguous,
@@ -212,7 +294,31 @@ async fn principal(
         ObjectKind::ServicePrincipal => Some(PrincipalKind::ServicePrincipal),
         ObjectKind::Unknown(_) => None,
     };
-    Ok((Guid::new(&found.id), name, kind))
+    Ok(Principal {
+        id: Guid::new(&found.id),
+        name,
+        kind,
+        role_assignable: Some(found.is_assignable_to_role == Some(true)),
+    })
+}
+
+/// Whether Entra gives roles to such a principal. Those that it cannot hold are accepted as requests and never carried out.
+fn holds_roles(principal: &Principal, schedules: ScheduleKind) -> Result<(), Unresolved> {
+    let name = &principal.name;
+    let why = match (principal.kind, schedules) {
+        (Some(PrincipalKind::ServicePrincipal), ScheduleKind::Eligibility) => format!(
+            "{name} is a service principal, and nobody could activate a role for it: write a RoleAssignment"
+        ),
+        (Some(PrincipalKind::Group), _) if principal.role_assignable == Some(false) => format!(
+            "the group {name} may not hold roles: only one that was created with `isAssignableToRole` may"
+        ),
+        _ => return Ok(()),
+    };
+    Err(Unresolved::Wrong {
+        reason: Reason::InvalidSpec,
+        message: why,
+        may_appear: false,
+    })
 }
 
 /// The only element, or how many there are.

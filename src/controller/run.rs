@@ -7,28 +7,28 @@ use std::{
 };
 
 use futures::{
-    Stream, StreamExt, TryStreamExt,
+    StreamExt,
     future::{BoxFuture, join_all},
     stream::select,
 };
 use k8s_controller::LeaderElection;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Client, ResourceExt,
     core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         Controller, WatchStreamExt,
-        controller::{Action, Config, Error as ControllerError},
+        controller::Action,
         predicates,
         reflector::{self, ObjectRef, Store, store::Writer},
         utils::{Predicate, PredicateConfig},
-        watcher::{self, Event},
+        watcher,
     },
 };
-use tokio::{net::TcpListener, sync::OnceCell};
+use tokio::net::TcpListener;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::{
     api::{boundary::GrantBoundary, tenant::EntraTenant},
@@ -39,25 +39,22 @@ use crate::{
 use super::{
     authority::{Authority, watch_boundaries, watch_namespaces},
     clock::Clock,
-    context::{Context, Memory, Objects, StoredObjects},
+    context::Context,
     events::Events,
     first_list::{Filled, FirstList},
-    flush::flush,
-    grant::{Grant, ObjectKey},
-    lanes::{Lanes, reconcile_in_turn},
+    grant::ObjectKey,
+    kinds::{drain, kinds, watch},
+    lanes::Lanes,
     metrics::Metrics,
     origin::Origins,
-    reconcile::{Reconciler, after_error},
     registry::Registry,
     removals::Removals,
     serve::{Readiness, serve},
     sign_in::secret_of,
     tenant_report::keep_reporting,
     tenants::{self, Tenants},
-    vanished::Vanished,
     wakeups::Wakeups,
 };
-use crate::api::group_grant::{GroupAssignment, GroupEligibility};
 
 /// Where Kubernetes projects the token of the operator's service account, unless it is told another place.
 pub const FEDERATED_TOKEN_FILE: &str = "/var/run/secrets/azure/tokens/azure-identity-token";
@@ -211,34 +208,26 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         argocd_namespaces,
         instance,
     } = parts;
+    let kinds = kinds();
+    let kinds_read: Vec<FirstList> = kinds.iter().map(|kind| kind.first_list()).collect();
     let (tenant_store, tenant_writer) = reflector::store::<EntraTenant>();
-    let (eligibility_store, eligibility_writer) =
-        reflector::store::<DeserializeGuard<GroupEligibility>>();
-    let (assignment_store, assignment_writer) =
-        reflector::store::<DeserializeGuard<GroupAssignment>>();
     let (boundary_store, boundary_writer) = reflector::store::<DeserializeGuard<GrantBoundary>>();
     let (namespace_store, namespace_writer) = reflector::store::<PartialObjectMeta<Namespace>>();
     let (boundaries_filled, boundaries_read) = FirstList::unread();
     let (namespaces_filled, namespaces_read) = FirstList::unread();
     let (tenants_filled, tenants_read) = FirstList::unread();
-    let (eligibilities_filled, eligibilities_read) = FirstList::unread();
-    let (assignments_filled, assignments_read) = FirstList::unread();
     let wakeups = Arc::new(Wakeups::new(Arc::clone(&clock)));
-    let kinds: Vec<Arc<dyn Objects>> = vec![
-        Arc::new(StoredObjects(eligibility_store.clone())),
-        Arc::new(StoredObjects(assignment_store.clone())),
-    ];
+    let with_kinds = |lists: &[&FirstList]| -> Vec<FirstList> {
+        let lists = lists.iter().copied();
+        lists.chain(&kinds_read).cloned().collect()
+    };
     let authority = Authority::new(
         boundary_store,
         namespace_store,
-        vec![
-            boundaries_read.clone(),
-            namespaces_read,
-            eligibilities_read.clone(),
-            assignments_read.clone(),
-        ],
+        with_kinds(&[&boundaries_read, &namespaces_read]),
         lifted,
     );
+    let first_lists = with_kinds(&[&tenants_read, &boundaries_read]);
     let context = Arc::new(Context {
         client: client.clone(),
         namespace,
@@ -254,28 +243,20 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         events: Events::new(client.clone(), instance),
         origins: Origins::new(client.clone(), argocd_namespaces),
         metrics,
-        removals: Removals::new(vec![eligibilities_read.clone(), assignments_read.clone()]),
-        kinds,
-        kinds_read: vec![eligibilities_read.clone(), assignments_read.clone()],
+        removals: Removals::new(kinds_read.clone()),
+        kinds: kinds.iter().map(|kind| kind.objects()).collect(),
+        kinds_read,
         lanes: Arc::new(Lanes::new(Arc::clone(&wakeups))),
     });
     // Read once, before anything is sent.
     context.origins.cluster().await;
     let timers = tokio::spawn(async move { wakeups.run().await });
     let reports = tokio::spawn(keep_reporting(Arc::clone(&context)));
-    let is_ready = {
-        let first_lists = [
-            tenants_read.clone(),
-            boundaries_read,
-            eligibilities_read.clone(),
-            assignments_read.clone(),
-        ];
-        async move {
-            let all = join_all(first_lists.iter().map(FirstList::is_read)).await;
-            readiness.set(all.into_iter().all(|read| read));
-            info!("the operator is ready");
-            std::future::pending::<()>().await;
-        }
+    let is_ready = async move {
+        let all = join_all(first_lists.iter().map(FirstList::is_read)).await;
+        readiness.set(all.into_iter().all(|read| read));
+        info!("the operator is ready");
+        std::future::pending::<()>().await;
     };
     let tenants = tenant_controller(
         &context,
@@ -284,20 +265,10 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         (tenant_writer, tenants_filled),
         &stop,
     );
-    let eligibilities = grant_controller(
-        &context,
-        watch_namespace.as_deref(),
-        (eligibility_store, eligibilities_read),
-        (eligibility_writer, eligibilities_filled),
-        &stop,
-    );
-    let assignments = grant_controller(
-        &context,
-        watch_namespace.as_deref(),
-        (assignment_store, assignments_read),
-        (assignment_writer, assignments_filled),
-        &stop,
-    );
+    let grants = kinds
+        .into_iter()
+        .map(|kind| kind.controller(&context, watch_namespace.as_deref(), &stop));
+    let grants = join_all(grants.collect::<Vec<_>>());
     let boundaries = watch_boundaries(&context, (boundary_writer, boundaries_filled));
     let namespaces = watch_namespaces(
         &context,
@@ -306,7 +277,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     );
     let fence = select(boundaries, namespaces).for_each(ready);
     tokio::select! {
-        _ = async { tokio::join!(tenants, eligibilities, assignments) } => {}
+        _ = async { tokio::join!(tenants, grants) } => {}
         () = fence => {}
         () = is_ready => {}
         () = context.removals.run(&context) => {}
@@ -374,148 +345,6 @@ fn tenant_controller(
             Arc::clone(context),
         );
     Box::pin(drain(run, first_list, stop.clone()))
-}
-
-fn grant_controller<K: Grant>(
-    context: &Arc<Context>,
-    watch_namespace: Option<&str>,
-    (store, first_list): (Store<DeserializeGuard<K>>, FirstList),
-    writer: (Writer<DeserializeGuard<K>>, Filled),
-    stop: &CancellationToken,
-) -> BoxFuture<'static, ()> {
-    let api: Api<DeserializeGuard<K>> = match watch_namespace {
-        Some(namespace) => Api::namespaced(context.client.clone(), namespace),
-        None => Api::all(context.client.clone()),
-    };
-    let reconciler = Arc::new(Reconciler {
-        context: Arc::clone(context),
-        first_list: first_list.clone(),
-        store: store.clone(),
-        memory: Memory::default(),
-        primed: OnceCell::new(),
-    });
-    let gone = Arc::clone(&reconciler);
-    let on_delete = move |guard: &DeserializeGuard<K>| {
-        let key = ObjectKey::of(K::KIND, guard);
-        let uid = guard.uid().unwrap_or_default();
-        gone.memory.forget(&uid);
-        gone.context.lanes.forget(&key);
-        gone.context
-            .authority
-            .release(&gone.context, &key.namespace, &uid);
-        gone.context.metrics.object(&key, None);
-        gone.context.wakeups.set(&key, None);
-        gone.context.removals.waits_no_longer(&key);
-        for other in gone.context.registry.release(&key) {
-            gone.context.wakeups.trigger(&other);
-        }
-    };
-    let stream = watch(
-        api,
-        watcher::Config::default(),
-        (store.clone(), writer),
-        K::KIND,
-        context,
-        on_delete,
-    )
-    .predicate_filter(
-        predicates::generation.combine(predicates::annotations),
-        PredicateConfig::default(),
-    );
-    let triggers = UnboundedReceiverStream::new(context.wakeups.triggers(K::KIND))
-        .map(|key: ObjectKey| key.object_ref());
-    let run = Controller::for_stream(stream, store)
-        // Each tenant has a bound of its own.
-        .with_config(Config::default().concurrency(0))
-        .reconcile_on(triggers)
-        .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(reconcile_in_turn, after_error, Arc::clone(&reconciler));
-    let stop = stop.clone();
-    Box::pin(async move {
-        drain(run, first_list, stop).await;
-        flush(&reconciler).await;
-    })
-}
-
-/// Watches a kind into its store. The copies in the store are stripped of what nobody here reads: the
-/// bookkeeping of server-side apply is most of an object's memory.
-fn watch<R>(
-    api: Api<R>,
-    config: watcher::Config,
-    (store, (writer, filled)): (Store<R>, (Writer<R>, Filled)),
-    kind: &'static str,
-    context: &Arc<Context>,
-    on_delete: impl Fn(&R) + Send + 'static,
-) -> impl Stream<Item = Result<R, watcher::Error>> + Send + 'static
-where
-    R: Resource<DynamicType = ()>
-        + Clone
-        + std::fmt::Debug
-        + Send
-        + Sync
-        + serde::de::DeserializeOwned
-        + 'static,
-{
-    let metrics = Arc::clone(&context.metrics);
-    let mut vanished = Vanished::default();
-    watcher::watcher(api, config.any_semantic())
-        .default_backoff()
-        .modify(|object| {
-            object.managed_fields_mut().clear();
-            object
-                .annotations_mut()
-                .remove("kubectl.kubernetes.io/last-applied-configuration");
-        })
-        .inspect_err(move |error| {
-            metrics.watch_error(kind);
-            warn!(kind, %error, "a watch failed and is tried again");
-        })
-        .reflect(writer)
-        .inspect_ok(move |event| {
-            filled.after(event);
-            // The store keeps what it held until a new list is complete.
-            for object in vanished.after(event, || store.state()) {
-                on_delete(&object);
-            }
-            if let Event::Delete(object) = event {
-                on_delete(object);
-            }
-        })
-        .applied_objects()
-}
-
-/// Runs a controller until it is told to stop and its passes are finished.
-///
-/// kube's own graceful stop never ends for a controller that is still waiting for its first list (kube-runtime 5.0): its watch is
-/// no longer polled, and the passes that it holds back until the list is there keep it from ending. No pass is under way then,
-/// so it ends at once.
-async fn drain<R, E>(
-    run: impl Stream<Item = Result<(ObjectRef<R>, Action), ControllerError<E, watcher::Error>>>,
-    first_list: FirstList,
-    stop: CancellationToken,
-) where
-    R: Resource,
-    E: std::error::Error + 'static,
-{
-    let passes = run.for_each(|result| {
-        match result {
-            // Each is logged where it happens; an object that went in the meantime is nothing to speak of.
-            Ok(_)
-            | Err(ControllerError::ObjectNotFound(_) | ControllerError::ReconcilerFailed(..)) => {}
-            Err(error) => debug!(%error, "controller"),
-        }
-        ready(())
-    });
-    let stopped_before_the_start = async {
-        stop.cancelled().await;
-        if first_list.is_read_now() {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        () = passes => {}
-        () = stopped_before_the_start => {}
-    }
 }
 
 /// A future that ends when the process is asked to: SIGTERM or an interrupt.

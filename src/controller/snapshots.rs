@@ -15,10 +15,8 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use crate::{
-    api::{guid::Guid, references::AccessId},
     graph::{
-        self, AssignmentType, ExpirationType, GraphClient, GraphError, GroupSchedule, MemberType,
-        ScheduleKind,
+        AssignmentType, ExpirationType, GraphClient, GraphError, MemberType, Schedule, ScheduleKind,
     },
     pim::{
         observed::{Absence, Row, Standing},
@@ -185,9 +183,7 @@ impl Snapshots {
     ) -> Result<Arc<View>, GraphError> {
         let tick = self.ticks.fetch_add(1, Ordering::SeqCst);
         let read_at = self.clock.now();
-        let schedules = client
-            .group_schedules(target.schedules, target.group.as_str())
-            .await?;
+        let schedules = client.schedules(target.schedules, target.listing()).await?;
         let (view, changed) = next_view(
             current.as_deref(),
             tick,
@@ -224,14 +220,12 @@ impl Snapshots {
             return Ok(keys.contains(key));
         }
         let read_at = self.clock.now();
-        let instances = client
-            .group_instances(target.schedules, target.group.as_str())
-            .await?;
+        let instances = client.instances(target.schedules, target.listing()).await?;
         let keys: HashSet<RowKey> = instances
             .iter()
             .filter(|instance| instance.member_type == MemberType::Direct)
             .filter(|instance| !matches!(instance.assignment_type, Some(AssignmentType::Activated)))
-            .filter_map(|instance| row_key(&instance.principal_id, &instance.access_id))
+            .filter_map(|instance| RowKey::of_row(instance.target(), &instance.principal_id))
             .collect();
         let found = keys.contains(key);
         *current = Some((read_at, keys));
@@ -313,11 +307,11 @@ fn next_view(
     tick: u64,
     read_at: DateTime<Utc>,
     kind: ScheduleKind,
-    schedules: &[GroupSchedule],
+    schedules: &[Schedule],
 ) -> (View, Vec<RowKey>) {
     let mut rows: HashMap<RowKey, Vec<Row>> = HashMap::with_capacity(schedules.len());
     for schedule in schedules {
-        if let Some(key) = row_key(&schedule.principal_id, &schedule.access_id) {
+        if let Some(key) = RowKey::of_row(schedule.target(), &schedule.principal_id) {
             rows.entry(key)
                 .or_default()
                 .push(row(kind, schedule, read_at));
@@ -367,19 +361,7 @@ fn holds_assigned(rows: &HashMap<RowKey, Vec<Row>>, key: &RowKey) -> bool {
         .is_some_and(|rows| rows.iter().any(|row| row.standing == Standing::Assigned))
 }
 
-pub(super) fn row_key(principal: &str, access: &graph::AccessId) -> Option<RowKey> {
-    let access = match access {
-        graph::AccessId::Member => AccessId::Member,
-        graph::AccessId::Owner => AccessId::Owner,
-        graph::AccessId::Other(_) => return None,
-    };
-    Some(RowKey {
-        principal: Guid::new(principal),
-        access,
-    })
-}
-
-fn row(kind: ScheduleKind, schedule: &GroupSchedule, read_at: DateTime<Utc>) -> Row {
+fn row(kind: ScheduleKind, schedule: &Schedule, read_at: DateTime<Utc>) -> Row {
     let direct = schedule.member_type == MemberType::Direct;
     let standing = match (direct, kind, &schedule.assignment_type) {
         (true, ScheduleKind::Eligibility, _)

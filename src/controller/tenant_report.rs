@@ -31,8 +31,9 @@ use crate::{
 };
 
 use super::{
-    context::{Census, Context},
+    context::Context,
     grant::ObjectKey,
+    objects::Census,
     status::{Verdict, set_condition, whole_seconds},
     tenants::{KIND, Tenant},
 };

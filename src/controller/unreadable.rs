@@ -10,7 +10,10 @@ use kube::{
 use serde_json::json;
 use tracing::warn;
 
-use crate::api::{ABANDON_ANNOTATION, FINALIZER};
+use crate::{
+    api::{ABANDON_ANNOTATION, FINALIZER},
+    graph::Family,
+};
 
 use super::{
     context::Context,
@@ -68,7 +71,10 @@ async fn let_go<K: Grant>(context: &Context, meta: &ObjectMeta) -> Result<String
     let status = serde_json::from_value(object.data["status"].clone());
     let access = object.data["spec"]["accessId"].as_str();
     let stays = match (status, access) {
-        (Ok(status), Some(access)) => report::stays(&status, K::SCHEDULES, access),
+        (Ok(status), Some(_)) => report::stays(&status, K::SCHEDULES, access),
+        (Ok(status), None) if K::FAMILY == Family::Roles => {
+            report::stays(&status, K::SCHEDULES, None)
+        }
         _ => "its access stays in Entra, unmanaged, if it was granted any".to_owned(),
     };
     let finalizers: Vec<_> = object

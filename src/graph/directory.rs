@@ -1,4 +1,4 @@
-//! Looking up users, groups and service principals.
+//! Looking up users, groups, service principals, role definitions and administrative units.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -8,7 +8,7 @@ use super::{
     client::GraphClient,
     error::GraphError,
     observer::EndpointClass,
-    wire::{DirectoryObject, GroupObject, ObjectKind},
+    wire::{AdministrativeUnit, DirectoryObject, GroupObject, ObjectKind, RoleDefinition},
 };
 
 /// The most groups of one `checkMemberGroups` call.
@@ -17,6 +17,7 @@ const GROUPS_PER_CHECK: usize = 20;
 const IDS_PER_CALL: usize = 1000;
 const USER_FIELDS: &str = "id,displayName,userPrincipalName";
 const GROUP_FIELDS: &str = "id,displayName,groupTypes,membershipRule,onPremisesSyncEnabled,isAssignableToRole,securityEnabled";
+const NAME_FIELDS: &str = "id,displayName";
 const SERVICE_PRINCIPAL_FIELDS: &str = "id,displayName,appId";
 
 impl GraphClient {
@@ -97,6 +98,48 @@ impl GraphClient {
             ObjectKind::ServicePrincipal,
         )
         .await
+    }
+
+    /// Every directory role of the tenant, built-in and custom: some hundred. Graph's own comparison of role names minds the case
+    /// and takes one name at a time, so one list serves better.
+    ///
+    /// # Errors
+    /// Any [`GraphError`]; a failed part fails the whole.
+    pub async fn role_definitions(&self) -> Result<Vec<RoleDefinition>, GraphError> {
+        let segments = ["roleManagement", "directory", "roleDefinitions"];
+        let url = self.url(&segments, Some(&select(NAME_FIELDS)));
+        self.list(EndpointClass::RoleDefinitions, url).await
+    }
+
+    /// An administrative unit by object id.
+    ///
+    /// # Errors
+    /// Any [`GraphError`].
+    pub async fn administrative_unit(
+        &self,
+        id: &str,
+    ) -> Result<Option<AdministrativeUnit>, GraphError> {
+        if cannot_be_a_key(id) {
+            return Ok(None);
+        }
+        let segments = ["directory", "administrativeUnits", id];
+        let url = self.url(&segments, Some(&select(NAME_FIELDS)));
+        self.get_optional(EndpointClass::AdministrativeUnits, url)
+            .await
+    }
+
+    /// All administrative units with this display name. Names are not unique.
+    ///
+    /// # Errors
+    /// Any [`GraphError`].
+    pub async fn administrative_units_by_name(
+        &self,
+        display_name: &str,
+    ) -> Result<Vec<AdministrativeUnit>, GraphError> {
+        let filter = filter_query(&equals("displayName", display_name));
+        let query = format!("{filter}&{}", select(NAME_FIELDS));
+        let url = self.url(&["directory", "administrativeUnits"], Some(&query));
+        self.list(EndpointClass::AdministrativeUnits, url).await
     }
 
     /// Objects of any kind by object id, in no particular order. Unknown ids are silently absent.

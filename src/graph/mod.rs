@@ -1,6 +1,6 @@
 //! The Microsoft Graph client: everything this project says to Graph goes through here.
 //!
-//! - [`GraphClient`] (`client.rs`) is the way in; `schedules.rs` and `directory.rs` hold its calls.
+//! - [`GraphClient`] (`client.rs`) is the way in; `schedules.rs`, `policies.rs` and `directory.rs` hold its calls.
 //! - `wire/` has the shapes of bodies, `status.rs` the meaning of request statuses.
 //! - `error/` says what went wrong and what to do about it ([`GraphError::advice`]).
 //! - `auth/` signs in, `limiter.rs` decides when a call may go out, `retry.rs` whether it goes out again,
@@ -18,6 +18,7 @@ mod error;
 mod http;
 mod limiter;
 mod observer;
+mod policies;
 mod retry;
 mod schedules;
 mod status;
@@ -31,9 +32,11 @@ pub use client::GraphClient;
 pub use config::{Credential, GraphConfig, Limits, Priority, RetryLimits, Secret, Timeouts};
 pub use error::{Advice, GraphError, NoAnswer, Refusal, SignInError};
 pub use observer::{EndpointClass, GraphObserver, NoObserver, Outcome};
+pub use schedules::Listing;
 pub use status::{RequestState, classify};
 pub use wire::{
-    AccessId, AssignmentType, DirectoryObject, Expiration, ExpirationType, GroupObject,
-    GroupSchedule, GroupScheduleInstance, GroupScheduleRequest, MemberType, NewGroupRequest,
-    ObjectKind, RequestAction, ScheduleInfo, ScheduleKind, TicketInfo,
+    AccessId, AdministrativeUnit, AssignmentType, AuthenticationContextObject, DirectoryObject,
+    Expiration, ExpirationType, Family, GroupObject, MemberType, NewRequest, ObjectKind,
+    PolicyAssignment, PolicyObject, RequestAction, RoleDefinition, Schedule, ScheduleInfo,
+    ScheduleInstance, ScheduleKind, ScheduleRequest, ScheduleTarget, TicketInfo,
 };

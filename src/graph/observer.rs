@@ -36,6 +36,18 @@ pub enum EndpointClass {
     GroupRequests,
     /// Creating or cancelling a group schedule request.
     GroupWrites,
+    /// Eligible or active role schedules.
+    RoleSchedules,
+    /// Eligible or active role schedule instances.
+    RoleInstances,
+    /// Reading role schedule requests.
+    RoleRequests,
+    /// Creating or cancelling a role schedule request.
+    RoleWrites,
+    /// `/roleManagement/directory/roleDefinitions`.
+    RoleDefinitions,
+    /// `/directory/administrativeUnits`.
+    AdministrativeUnits,
     /// `/users`.
     Users,
     /// `/groups`.
@@ -44,6 +56,14 @@ pub enum EndpointClass {
     ServicePrincipals,
     /// `/directoryObjects`.
     DirectoryObjects,
+    /// Reading the policies of a group.
+    GroupPolicies,
+    /// Reading the policies of directory roles.
+    RolePolicies,
+    /// Changing a policy.
+    PolicyWrites,
+    /// The authentication contexts of Conditional Access.
+    AuthenticationContexts,
 }
 
 impl EndpointClass {
@@ -57,10 +77,20 @@ impl EndpointClass {
             Self::GroupInstances => "group_instances",
             Self::GroupRequests => "group_requests",
             Self::GroupWrites => "group_writes",
+            Self::RoleSchedules => "role_schedules",
+            Self::RoleInstances => "role_instances",
+            Self::RoleRequests => "role_requests",
+            Self::RoleWrites => "role_writes",
+            Self::RoleDefinitions => "role_definitions",
+            Self::AdministrativeUnits => "administrative_units",
             Self::Users => "users",
             Self::Groups => "groups",
             Self::ServicePrincipals => "service_principals",
             Self::DirectoryObjects => "directory_objects",
+            Self::GroupPolicies => "group_policies",
+            Self::RolePolicies => "role_policies",
+            Self::PolicyWrites => "policy_writes",
+            Self::AuthenticationContexts => "authentication_contexts",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a request's or schedule's status means.
 
-use super::wire::{GroupScheduleRequest, RequestAction};
+use super::wire::{RequestAction, ScheduleRequest};
 
 /// The three things a status can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,7 +30,7 @@ pub fn classify(status: &str, action: &RequestAction) -> RequestState {
     }
 }
 
-impl GroupScheduleRequest {
+impl ScheduleRequest {
     /// Where the request stands: an answer 201 alone does not mean that anything was granted.
     #[must_use]
     pub fn state(&self) -> RequestState {

@@ -29,7 +29,7 @@ pub use deny_list::{DenyEntry, Lift, OperatorIdentity};
 pub use fence::{Boundary, Fence, InvalidBoundary};
 
 /// What a grant is about, in ids.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum GrantTarget {
     /// A group, and the relationship with it.
     Group {

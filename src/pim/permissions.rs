@@ -15,6 +15,18 @@ pub enum Use {
     ReadAssignments,
     /// Changing them.
     WriteAssignments,
+    /// Reading eligible directory roles.
+    ReadRoleEligibilities,
+    /// Changing them.
+    WriteRoleEligibilities,
+    /// Reading active directory roles.
+    ReadRoleAssignments,
+    /// Changing them.
+    WriteRoleAssignments,
+    /// Finding directory roles by name or id.
+    Roles,
+    /// Finding administrative units by name or id.
+    AdministrativeUnits,
     /// Finding groups by name or id.
     Groups,
     /// Finding users by their sign-in name or id.
@@ -23,6 +35,20 @@ pub enum Use {
     ServicePrincipals,
     /// Finding out about many objects that are given by id in one call.
     ObjectIds,
+    /// Reading the PIM policies of groups.
+    ReadGroupPolicies,
+    /// Changing them.
+    WriteGroupPolicies,
+    /// Reading the PIM policies of directory roles.
+    ReadRolePolicies,
+    /// Changing them.
+    WriteRolePolicies,
+    /// Telling a grant for a group what its policy will say, before Graph is asked.
+    ForeseeGroupPolicies,
+    /// The same for a grant of a role.
+    ForeseeRolePolicies,
+    /// Finding out whether an authentication context exists.
+    AuthenticationContexts,
 }
 
 /// One line of the table.
@@ -51,6 +77,26 @@ const fn needs(for_use: Use, any_of: &'static [&'static str]) -> Permission {
         required: true,
     }
 }
+
+const fn helps(for_use: Use, any_of: &'static [&'static str]) -> Permission {
+    Permission {
+        for_use,
+        any_of,
+        required: false,
+    }
+}
+
+const READ_GROUP_POLICIES: &[&str] = &[
+    "RoleManagementPolicy.Read.AzureADGroup",
+    "RoleManagementPolicy.ReadWrite.AzureADGroup",
+];
+const READ_ROLE_POLICIES: &[&str] = &[
+    "RoleManagementPolicy.Read.Directory",
+    "RoleManagementPolicy.ReadWrite.Directory",
+    "RoleManagement.Read.Directory",
+    "RoleManagement.Read.All",
+    "RoleManagement.ReadWrite.Directory",
+];
 
 /// The older permission that PIM for groups still takes.
 const OLDER: &str = "PrivilegedAccess.ReadWrite.AzureADGroup";
@@ -85,6 +131,59 @@ pub const PERMISSIONS: &[Permission] = &[
         &["PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup", OLDER],
     ),
     needs(
+        Use::ReadRoleEligibilities,
+        &[
+            "RoleEligibilitySchedule.Read.Directory",
+            "RoleEligibilitySchedule.ReadWrite.Directory",
+            "RoleManagement.Read.Directory",
+            "RoleManagement.Read.All",
+            "RoleManagement.ReadWrite.Directory",
+        ],
+    ),
+    needs(
+        Use::WriteRoleEligibilities,
+        &[
+            "RoleEligibilitySchedule.ReadWrite.Directory",
+            "RoleManagement.ReadWrite.Directory",
+        ],
+    ),
+    needs(
+        Use::ReadRoleAssignments,
+        &[
+            "RoleAssignmentSchedule.Read.Directory",
+            "RoleAssignmentSchedule.ReadWrite.Directory",
+            "RoleManagement.Read.Directory",
+            "RoleManagement.Read.All",
+            "RoleManagement.ReadWrite.Directory",
+        ],
+    ),
+    needs(
+        Use::WriteRoleAssignments,
+        &[
+            "RoleAssignmentSchedule.ReadWrite.Directory",
+            "RoleManagement.ReadWrite.Directory",
+        ],
+    ),
+    needs(
+        Use::Roles,
+        &[
+            "RoleManagement.Read.Directory",
+            "RoleManagement.Read.All",
+            "RoleManagement.ReadWrite.Directory",
+            "Directory.Read.All",
+            "Directory.ReadWrite.All",
+        ],
+    ),
+    needs(
+        Use::AdministrativeUnits,
+        &[
+            "AdministrativeUnit.Read.All",
+            "AdministrativeUnit.ReadWrite.All",
+            "Directory.Read.All",
+            "Directory.ReadWrite.All",
+        ],
+    ),
+    needs(
         Use::Groups,
         &[
             "GroupMember.Read.All",
@@ -115,11 +214,33 @@ pub const PERMISSIONS: &[Permission] = &[
             "Directory.ReadWrite.All",
         ],
     ),
-    Permission {
-        for_use: Use::ObjectIds,
-        any_of: &["Directory.Read.All", "Directory.ReadWrite.All"],
-        required: false,
-    },
+    needs(Use::ReadGroupPolicies, READ_GROUP_POLICIES),
+    needs(
+        Use::WriteGroupPolicies,
+        &["RoleManagementPolicy.ReadWrite.AzureADGroup"],
+    ),
+    needs(Use::ReadRolePolicies, READ_ROLE_POLICIES),
+    needs(
+        Use::WriteRolePolicies,
+        &[
+            "RoleManagementPolicy.ReadWrite.Directory",
+            "RoleManagement.ReadWrite.Directory",
+        ],
+    ),
+    helps(
+        Use::ObjectIds,
+        &["Directory.Read.All", "Directory.ReadWrite.All"],
+    ),
+    helps(Use::ForeseeGroupPolicies, READ_GROUP_POLICIES),
+    helps(Use::ForeseeRolePolicies, READ_ROLE_POLICIES),
+    helps(
+        Use::AuthenticationContexts,
+        &[
+            "AuthenticationContext.Read.All",
+            "AuthenticationContext.ReadWrite.All",
+            "Policy.Read.ConditionalAccess",
+        ],
+    ),
 ];
 
 /// What the objects of a tenant make the operator do.
@@ -145,11 +266,18 @@ impl Usage {
 
     fn holds(&self, what: Use) -> bool {
         // Whoever may write may read.
-        let covered = match what {
-            Use::ReadEligibilities => self.0.contains(&Use::WriteEligibilities),
-            Use::ReadAssignments => self.0.contains(&Use::WriteAssignments),
-            _ => false,
+        let more: &[Use] = match what {
+            Use::ReadEligibilities => &[Use::WriteEligibilities],
+            Use::ReadAssignments => &[Use::WriteAssignments],
+            Use::ReadRoleEligibilities => &[Use::WriteRoleEligibilities],
+            Use::ReadRoleAssignments => &[Use::WriteRoleAssignments],
+            Use::ReadGroupPolicies => &[Use::WriteGroupPolicies],
+            Use::ReadRolePolicies => &[Use::WriteRolePolicies],
+            Use::ForeseeGroupPolicies => &[Use::ReadGroupPolicies, Use::WriteGroupPolicies],
+            Use::ForeseeRolePolicies => &[Use::ReadRolePolicies, Use::WriteRolePolicies],
+            _ => &[],
         };
+        let covered = more.iter().any(|more| self.0.contains(more));
         self.0.contains(&what) && !covered
     }
 }

@@ -18,11 +18,23 @@ pub struct Cases {
     pub kinds: Vec<String>,
     /// A good object's `spec`; each case changes it.
     pub spec: Value,
+    /// Rules that stand in another file.
+    #[serde(default)]
+    shared: Option<Shared>,
     rules: Vec<RuleCases>,
 }
 
-/// One rule and what it judges.
+/// The rules of another file, but for those of some fields.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shared {
+    from: String,
+    /// The fields, with all that is in them, whose rules are not meant.
+    except: Vec<String>,
+}
+
+/// One rule and what it judges.
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RuleCases {
     /// Where the rule stands, such as `spec.group.id`, `spec.groups[0].id` or `spec.namespaceSelector.matchLabels[key]`.
@@ -37,6 +49,9 @@ struct RuleCases {
     update: bool,
     /// Merged into the field at `at`: accepted.
     good: Vec<Value>,
+    /// No value is good: another rule forbids the field.
+    #[serde(default)]
+    forbidden: bool,
     /// Merged into the field at `at`: refused, with this message and no other.
     bad: Vec<Value>,
 }
@@ -47,13 +62,28 @@ pub fn load() -> Vec<Cases> {
         "tenants.yaml",
         "boundaries.yaml",
         "policies.yaml",
+        "role-assignments.yaml",
+        "role-eligibilities.yaml",
     ]
-    .map(|file| {
-        let path = repository("tests/admission/cases").join(file);
-        let text = std::fs::read_to_string(&path).unwrap();
-        serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    })
+    .map(read)
     .into()
+}
+
+fn read(file: &str) -> Cases {
+    let path = repository("tests/admission/cases").join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut cases: Cases =
+        serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    if let Some(Shared { from, except }) = &cases.shared {
+        let meant = |rule: &RuleCases| {
+            let within =
+                |field: &String| rule.at == *field || rule.at.starts_with(&format!("{field}."));
+            !except.iter().any(within)
+        };
+        let shared = read(from).rules.into_iter().filter(meant);
+        cases.rules.extend(shared.collect::<Vec<_>>());
+    }
+    cases
 }
 
 impl RuleCases {
@@ -138,7 +168,7 @@ fn every_rule_in_the_crds_has_its_cases() {
             .filter(|file| file.kinds.contains(kind))
             .flat_map(|file| &file.rules);
         let tried: BTreeSet<(String, String)> = rules
-            .filter(|rule| !rule.good.is_empty() && !rule.bad.is_empty())
+            .filter(|rule| (rule.forbidden || !rule.good.is_empty()) && !rule.bad.is_empty())
             .map(|rule| (rule.at.clone(), rule.says.clone()))
             .collect();
         let missing: Vec<_> = demanded.difference(&tried).collect();

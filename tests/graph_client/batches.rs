@@ -1,4 +1,4 @@
-use pim_operator::graph::{GraphClient, ScheduleKind};
+use pim_operator::graph::{GraphClient, Listing, ScheduleKind};
 use pim_simulator::{BatchSupport, Behaviour, Simulator};
 
 use super::setup::{PAYMENTS_OPS, client, simulator};
@@ -8,7 +8,7 @@ async fn read_many(client: &GraphClient) {
     let reads = (0..15).flat_map(|_| {
         [ScheduleKind::Eligibility, ScheduleKind::Assignment].map(|kind| {
             let client = client.clone();
-            async move { client.group_schedules(kind, PAYMENTS_OPS).await }
+            async move { client.schedules(kind, Listing::Group(PAYMENTS_OPS)).await }
         })
     });
     for list in futures::future::join_all(reads).await {
@@ -58,7 +58,7 @@ async fn every_page_is_read() {
     let simulator = simulator("pages", behaviour).await;
     let members = "68e55cce-0000-4000-8000-000000000002";
     let rows = client(&simulator)
-        .group_schedules(ScheduleKind::Assignment, members)
+        .schedules(ScheduleKind::Assignment, Listing::Group(members))
         .await
         .unwrap();
     // Two members and an owner from outside PIM.

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use pim_operator::graph::{Advice, GraphClient, RequestAction, ScheduleKind};
+use pim_operator::graph::{Advice, GraphClient, Listing, RequestAction, ScheduleKind};
 use pim_simulator::{Behaviour, Fault, FaultKind, Kind};
 
 use super::setup::{PAYMENTS_OPS, client, config, file, request, simulator};
@@ -31,7 +31,7 @@ async fn a_write_whose_answer_is_lost_is_not_sent_twice() {
         // It was carried out all the same, as a fresh read shows.
         assert_eq!(simulator.schedules(Kind::Eligibility).len(), 1, "{name}");
         let rows = client
-            .group_schedules(ScheduleKind::Eligibility, PAYMENTS_OPS)
+            .schedules(ScheduleKind::Eligibility, Listing::Group(PAYMENTS_OPS))
             .await;
         assert_eq!(rows.unwrap().len(), 1, "{name}");
     }
@@ -45,7 +45,7 @@ async fn reads_survive_cuts_and_odd_answers() {
     faults.add(Fault::new(FaultKind::TruncatedBody).method("GET"));
     let client = client(&simulator);
     let rows = client
-        .group_schedules(ScheduleKind::Eligibility, PAYMENTS_OPS)
+        .schedules(ScheduleKind::Eligibility, Listing::Group(PAYMENTS_OPS))
         .await;
     assert!(rows.unwrap().is_empty());
     assert!(faults.pending().is_empty());
@@ -83,7 +83,7 @@ async fn a_tenant_without_licence_is_told_so() {
     };
     let simulator = simulator("licence", behaviour).await;
     let rows = client(&simulator)
-        .group_schedules(ScheduleKind::Eligibility, PAYMENTS_OPS)
+        .schedules(ScheduleKind::Eligibility, Listing::Group(PAYMENTS_OPS))
         .await;
     assert_eq!(rows.unwrap_err().advice(), Advice::FixLicense);
 }

@@ -1,13 +1,15 @@
 use std::time::Duration;
 
 use pim_operator::graph::{
-    AccessId, Advice, Expiration, ExpirationType, GraphClient, MemberType, ObjectKind,
-    RequestAction, RequestState, ScheduleInfo, ScheduleKind, Secret,
+    AccessId, Advice, Expiration, ExpirationType, Family, GraphClient, Listing, MemberType,
+    ObjectKind, RequestAction, RequestState, ScheduleInfo, ScheduleKind, Secret,
 };
 use pim_simulator::Behaviour;
 use uuid::Uuid;
 
-use super::setup::{ALICE, CLIENT, PAYMENTS_OPS, TENANT, client, config, file, request, simulator};
+use super::setup::{
+    ALICE, CLIENT, PAYMENTS_OPS, TENANT, client, config, file, payments_ops, request, simulator,
+};
 
 const ELIGIBILITY: ScheduleKind = ScheduleKind::Eligibility;
 
@@ -20,7 +22,9 @@ async fn a_grant_is_made_prolonged_and_taken_away() {
         .await
         .unwrap();
     assert_eq!(made.state(), RequestState::Succeeded);
-    let rows = client.group_schedules(ELIGIBILITY, PAYMENTS_OPS).await;
+    let rows = client
+        .schedules(ELIGIBILITY, Listing::Group(PAYMENTS_OPS))
+        .await;
     let row = &rows.unwrap()[0];
     assert_eq!(row.principal_id, ALICE);
     assert_eq!(row.access_id, AccessId::Member);
@@ -29,7 +33,9 @@ async fn a_grant_is_made_prolonged_and_taken_away() {
     let expiration = &row.schedule_info.expiration;
     assert_eq!(expiration.kind, ExpirationType::AfterDateTime);
     let first_end = expiration.end_date_time.unwrap();
-    let instances = client.group_instances(ELIGIBILITY, PAYMENTS_OPS).await;
+    let instances = client
+        .instances(ELIGIBILITY, Listing::Group(PAYMENTS_OPS))
+        .await;
     assert_eq!(
         instances.unwrap()[0].eligibility_schedule_id.as_ref(),
         Some(&row.id)
@@ -43,7 +49,9 @@ async fn a_grant_is_made_prolonged_and_taken_away() {
     file(&client, &request(RequestAction::AdminUpdate, Some("P60D")))
         .await
         .unwrap();
-    let rows = client.group_schedules(ELIGIBILITY, PAYMENTS_OPS).await;
+    let rows = client
+        .schedules(ELIGIBILITY, Listing::Group(PAYMENTS_OPS))
+        .await;
     let rows = rows.unwrap();
     assert_eq!(rows.len(), 1);
     assert!(rows[0].schedule_info.expiration.end_date_time.unwrap() > first_end);
@@ -53,16 +61,18 @@ async fn a_grant_is_made_prolonged_and_taken_away() {
         .unwrap();
     assert_eq!(removal.status, "Revoked");
     assert_eq!(removal.state(), RequestState::Succeeded);
-    let rows = client.group_schedules(ELIGIBILITY, PAYMENTS_OPS).await;
+    let rows = client
+        .schedules(ELIGIBILITY, Listing::Group(PAYMENTS_OPS))
+        .await;
     assert!(rows.unwrap().is_empty());
 
     let requests = client
-        .group_requests(ELIGIBILITY, PAYMENTS_OPS, ALICE)
+        .requests(ELIGIBILITY, &payments_ops(), ALICE)
         .await
         .unwrap();
     assert_eq!(requests.len(), 3);
     simulator.clock().advance(Duration::from_hours(60 * 24));
-    let purged = client.group_request(ELIGIBILITY, &made.id).await;
+    let purged = client.request(ELIGIBILITY, Family::Groups, &made.id).await;
     assert_eq!(purged.unwrap(), None);
 }
 
@@ -78,13 +88,15 @@ async fn a_future_grant_can_be_cancelled_until_it_starts() {
     let future = file(&client, &body).await.unwrap();
     assert_eq!(future.status, "Granted");
     client
-        .cancel_group_request(ELIGIBILITY, &future.id, Uuid::new_v4())
+        .cancel_request(ELIGIBILITY, Family::Groups, &future.id, Uuid::new_v4())
         .await
         .unwrap();
-    let cancelled = client.group_request(ELIGIBILITY, &future.id).await;
+    let cancelled = client
+        .request(ELIGIBILITY, Family::Groups, &future.id)
+        .await;
     assert_eq!(cancelled.unwrap().unwrap().state(), RequestState::Failed);
     let again = client
-        .cancel_group_request(ELIGIBILITY, &future.id, Uuid::new_v4())
+        .cancel_request(ELIGIBILITY, Family::Groups, &future.id, Uuid::new_v4())
         .await;
     assert_eq!(again.unwrap_err().advice(), Advice::ReObserve);
 }

@@ -3,8 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use pim_operator::graph::{
-    AccessId, Credential, Expiration, GraphClient, GraphConfig, GraphError, GroupScheduleRequest,
-    Limits, NewGroupRequest, RequestAction, RetryLimits, ScheduleInfo, ScheduleKind, Secret,
+    AccessId, Credential, Expiration, GraphClient, GraphConfig, GraphError, Limits, NewRequest,
+    RequestAction, RetryLimits, ScheduleInfo, ScheduleKind, ScheduleRequest, ScheduleTarget,
+    Secret,
 };
 use pim_simulator::{Behaviour, Simulator, SimulatorConfig, TlsFiles};
 use uuid::Uuid;
@@ -59,11 +60,18 @@ pub fn client(simulator: &Simulator) -> GraphClient {
 }
 
 /// A request about Alice's membership in payments-ops.
-pub fn request(action: RequestAction, window: Option<&str>) -> NewGroupRequest {
-    NewGroupRequest {
-        action,
+/// Membership of payments-ops.
+pub fn payments_ops() -> ScheduleTarget {
+    ScheduleTarget::Group {
         access_id: AccessId::Member,
         group_id: PAYMENTS_OPS.to_owned(),
+    }
+}
+
+pub fn request(action: RequestAction, window: Option<&str>) -> NewRequest {
+    NewRequest {
+        action,
+        target: payments_ops(),
         principal_id: ALICE.to_owned(),
         justification: Some("a test of the client".to_owned()),
         schedule_info: window.map(|duration| ScheduleInfo {
@@ -75,11 +83,8 @@ pub fn request(action: RequestAction, window: Option<&str>) -> NewGroupRequest {
     }
 }
 
-pub async fn file(
-    client: &GraphClient,
-    body: &NewGroupRequest,
-) -> Result<GroupScheduleRequest, GraphError> {
+pub async fn file(client: &GraphClient, body: &NewRequest) -> Result<ScheduleRequest, GraphError> {
     client
-        .create_group_request(ScheduleKind::Eligibility, body, Uuid::new_v4())
+        .create_request(ScheduleKind::Eligibility, body, Uuid::new_v4())
         .await
 }

@@ -4,14 +4,19 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::operation::{AdminError, Grant, Operation};
+use super::roles;
 use crate::core::Core;
 use crate::directory::{Class, Object};
 use crate::engine::Actor;
 use crate::engine::input::{Action, Input};
+use crate::engine::target::Target;
 use crate::estate::{ApplicationSeed, SecretSeed};
 use crate::lock::lock;
 use crate::types::{Access, Kind, Window};
 use crate::world::World;
+
+/// Who is shown as the author of what is done in the portal.
+const PORTAL: &str = "Administrator";
 
 pub(super) fn apply(core: &Core, operation: Operation) -> Result<String, AdminError> {
     let now = core.clock.now();
@@ -68,7 +73,10 @@ fn perform(
             Ok(id)
         }
         Operation::Delete { object } => {
-            let id = world.find_principal(&object)?;
+            let id = match world.find_principal(&object) {
+                Err(AdminError::NotFound { .. }) => world.find(Class::AdministrativeUnit, &object),
+                found => found,
+            }?;
             world.pim.begin_write();
             world.delete(id, now);
             Ok(id)
@@ -81,7 +89,8 @@ fn perform(
             let (group, principal) = pair(world, &group, &principal)?;
             world.pim.begin_write();
             if !world.members_of(group, access_id, now).contains(&principal) {
-                world.add_plain(group, principal, access_id, now);
+                let access = access_id;
+                world.add_plain(Target::Group { group, access }, principal, now);
             }
             Ok(principal)
         }
@@ -93,8 +102,10 @@ fn perform(
             let (group, id) = pair(world, &group, &principal)?;
             world.pim.begin_write();
             let gone = now + world.behaviour.removal_lag;
-            let count = world.pim.kill(group, now, gone, |row| {
-                row.concerns(Kind::Assignment, id, access_id) && row.in_force(now)
+            let access = access_id;
+            let target = Target::Group { group, access };
+            let count = world.pim.kill(target.resource(), now, gone, |row| {
+                row.concerns(Kind::Assignment, id, target) && row.in_force(now)
             });
             if count == 0 {
                 return Err(AdminError::NotFound {
@@ -121,12 +132,12 @@ fn settings(
             policy,
         } => {
             let scope = world.group_policy(&group, access_id)?;
-            world.edit_policy(scope, &policy, now, portal())?;
+            world.edit_policy(scope, &policy, now, Some(PORTAL.to_owned()))?;
             world.find(Class::Group, &group)
         }
         Operation::SetRolePolicy { role, policy } => {
             let scope = world.role_policy(&role)?;
-            world.edit_policy(scope, &policy, now, portal())?;
+            world.edit_policy(scope, &policy, now, Some(PORTAL.to_owned()))?;
             Ok(world.tenant.id)
         }
         Operation::SetAuthenticationContext(seed) => {
@@ -184,11 +195,6 @@ fn settings(
     }
 }
 
-/// Who is shown as the author of what is done in the portal.
-fn portal() -> Option<String> {
-    Some("Administrator".to_owned())
-}
-
 /// The deeds that become schedule requests.
 fn grant(world: &mut World, operation: Operation, now: DateTime<Utc>) -> Result<Uuid, AdminError> {
     let (action, grant) = match operation {
@@ -226,12 +232,7 @@ fn grant(world: &mut World, operation: Operation, now: DateTime<Utc>) -> Result<
             Action::SelfDeactivate,
             bare(Kind::Assignment, group, user, access_id),
         ),
-        _ => {
-            return Err(AdminError::NotFound {
-                what: "deed",
-                name: String::new(),
-            });
-        }
+        operation => return roles::perform(world, operation, now),
     };
     let (group, principal) = pair(world, &grant.group, &grant.principal)?;
     let actor = if action.is_own() {
@@ -244,14 +245,8 @@ fn grant(world: &mut World, operation: Operation, now: DateTime<Utc>) -> Result<
         Actor::Portal
     };
     let access = grant.access_id;
-    let input = Input::from_window(
-        action,
-        group,
-        principal,
-        access,
-        grant.window,
-        grant.justification,
-    );
+    let target = Target::Group { group, access };
+    let input = Input::from_window(action, target, principal, grant.window, grant.justification);
     Ok(world.create(grant.kind, &input, &actor, now)?.id)
 }
 

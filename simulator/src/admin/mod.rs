@@ -6,10 +6,11 @@
 
 mod apply;
 mod operation;
+mod roles;
 
 use std::sync::Arc;
 
-pub use operation::{AdminError, Grant, Operation};
+pub use operation::{AdminError, Grant, Operation, RoleGrant};
 
 use crate::core::Core;
 use crate::estate::{ApplicationSeed, GroupSeed, ServicePrincipalSeed, UserSeed};
@@ -71,7 +72,7 @@ impl Admin {
         self.apply(Operation::AddApplication(Box::new(seed)))
     }
 
-    /// Deletes a user, group or service principal.
+    /// Deletes a user, group, service principal or administrative unit.
     ///
     /// # Errors
     /// See [`apply`](Self::apply).

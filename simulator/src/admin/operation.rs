@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::behaviour::Behaviour;
 use crate::estate::{
-    ApplicationSeed, CertificateSeed, FederatedCredentialSeed, GroupSeed, IssuerSeed,
-    ServicePrincipalSeed, UserSeed,
+    AdministrativeUnitSeed, ApplicationSeed, CertificateSeed, FederatedCredentialSeed, GroupSeed,
+    IssuerSeed, RoleAssignmentSeed, RoleDefinitionSeed, ServicePrincipalSeed, UserSeed,
+    tenant_wide,
 };
 use crate::policies::contexts::AuthenticationContextSeed;
 use crate::policies::edit::PolicyPatch;
@@ -52,7 +53,7 @@ pub enum Operation {
     },
     /// Adds a service principal.
     AddServicePrincipal(ServicePrincipalSeed),
-    /// Deletes a user, group or service principal.
+    /// Deletes a user, group, service principal or administrative unit.
     Delete {
         /// Which.
         object: String,
@@ -185,6 +186,49 @@ pub enum Operation {
         #[serde(default)]
         access_id: Access,
     },
+    /// Adds a grant of a role in the portal.
+    AssignRole(RoleGrant),
+    /// Changes the window of a grant of a role in the portal.
+    UpdateRole(RoleGrant),
+    /// Extends a grant of a role in the portal.
+    ExtendRole(RoleGrant),
+    /// Removes a grant of a role in the portal.
+    RemoveRole(RoleGrant),
+    /// A person activates a role; policy and approval apply. The kind is not looked at.
+    ActivateRole(RoleGrant),
+    /// A person ends the activation of a role. Kind and window are not looked at.
+    DeactivateRole(RoleGrant),
+    /// Adds a role assignment outside PIM.
+    AddRoleAssignment(RoleAssignmentSeed),
+    /// Removes a role assignment in force, also one that PIM made.
+    RemoveRoleAssignment(RoleAssignmentSeed),
+    /// Adds a custom role.
+    AddRoleDefinition(RoleDefinitionSeed),
+    /// Gives a role another name, as Microsoft does with built-in ones.
+    RenameRole {
+        /// Which: id or name.
+        role: String,
+        /// New name.
+        display_name: String,
+    },
+    /// Deletes a custom role.
+    DeleteRole {
+        /// Which: id or name.
+        role: String,
+    },
+    /// Adds an administrative unit.
+    AddAdministrativeUnit(AdministrativeUnitSeed),
+    /// Renames an administrative unit, or replaces its members.
+    AlterAdministrativeUnit {
+        /// Which.
+        unit: String,
+        /// New name.
+        #[serde(default)]
+        display_name: Option<String>,
+        /// New members.
+        #[serde(default)]
+        members: Option<Vec<String>>,
+    },
     /// An approver agrees to a request.
     Approve {
         /// Request id.
@@ -221,6 +265,32 @@ pub struct Grant {
     /// Why.
     #[serde(default)]
     pub justification: Option<String>,
+}
+
+/// A grant of a role, as an administrator enters it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleGrant {
+    /// Eligible or active.
+    #[serde(default = "active")]
+    pub kind: Kind,
+    /// Role: id or name.
+    pub role: String,
+    /// Scope; an administrative unit may be given by its name.
+    #[serde(default = "tenant_wide")]
+    pub directory_scope_id: String,
+    /// Principal.
+    pub principal: String,
+    /// From when to when.
+    #[serde(default)]
+    pub window: Window,
+    /// Why.
+    #[serde(default)]
+    pub justification: Option<String>,
+}
+
+fn active() -> Kind {
+    Kind::Assignment
 }
 
 /// Why a deed was not done.

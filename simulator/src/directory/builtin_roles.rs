@@ -16,11 +16,6 @@ pub(crate) struct BuiltinRole {
     pub is_privileged: bool,
 }
 
-/// The built-in role with a template id.
-pub(crate) fn by_id(id: Uuid) -> Option<&'static BuiltinRole> {
-    BUILTIN_ROLES.iter().find(|role| role.id == id)
-}
-
 const fn plain(id: Uuid, display_name: &'static str) -> BuiltinRole {
     BuiltinRole {
         id,

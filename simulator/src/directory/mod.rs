@@ -1,10 +1,12 @@
-//! The directory: users, groups and service principals, with indexes for the look-ups Graph offers.
+//! The directory: users, groups, service principals, administrative units and roles, with indexes for the look-ups Graph offers.
 //!
 //! Memberships are not kept here: an active PIM row *is* an ordinary membership in Entra, so they are
 //! read from the PIM engine's rows (see [`membership`]).
 
 pub(crate) mod builtin_roles;
 pub(crate) mod membership;
+pub(crate) mod role_routes;
+pub(crate) mod roles;
 pub(crate) mod routes;
 mod wire;
 
@@ -13,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::estate::{GroupSeed, ServicePrincipalSeed, UserSeed};
+use crate::estate::{AdministrativeUnitSeed, GroupSeed, ServicePrincipalSeed, UserSeed};
 
 // Graph's own names.
 #[allow(clippy::struct_field_names)]
@@ -40,26 +42,52 @@ pub(crate) struct ServicePrincipal {
 }
 
 #[derive(Debug, Clone)]
+pub(crate) struct AdministrativeUnit {
+    pub display_name: String,
+    pub description: Option<String>,
+    pub members: Vec<Uuid>,
+}
+
+#[derive(Debug, Clone)]
 pub(crate) enum Object {
     User(User),
     Group(Group),
     ServicePrincipal(ServicePrincipal),
+    AdministrativeUnit(AdministrativeUnit),
 }
 
-/// The three kinds of objects.
+/// The kinds of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Class {
     User,
     Group,
     ServicePrincipal,
+    AdministrativeUnit,
 }
 
 impl Class {
+    pub const ALL: [Self; 4] = [
+        Self::User,
+        Self::Group,
+        Self::ServicePrincipal,
+        Self::AdministrativeUnit,
+    ];
+
+    /// The class of a type such as `user` or `microsoft.graph.user`.
+    pub fn of_type(name: &str) -> Option<Self> {
+        let name = name.trim_start_matches("microsoft.graph.");
+        Self::ALL.into_iter().find(|class| {
+            let own = class.odata_type().trim_start_matches("#microsoft.graph.");
+            own.eq_ignore_ascii_case(name)
+        })
+    }
+
     pub fn odata_type(self) -> &'static str {
         match self {
             Self::User => "#microsoft.graph.user",
             Self::Group => "#microsoft.graph.group",
             Self::ServicePrincipal => "#microsoft.graph.servicePrincipal",
+            Self::AdministrativeUnit => "#microsoft.graph.administrativeUnit",
         }
     }
 
@@ -68,6 +96,7 @@ impl Class {
             Self::User => "users",
             Self::Group => "groups",
             Self::ServicePrincipal => "servicePrincipals",
+            Self::AdministrativeUnit => "directory/administrativeUnits",
         }
     }
 }
@@ -78,6 +107,7 @@ impl Object {
             Self::User(_) => Class::User,
             Self::Group(_) => Class::Group,
             Self::ServicePrincipal(_) => Class::ServicePrincipal,
+            Self::AdministrativeUnit(_) => Class::AdministrativeUnit,
         }
     }
 
@@ -86,6 +116,7 @@ impl Object {
             Self::User(user) => &user.display_name,
             Self::Group(group) => &group.display_name,
             Self::ServicePrincipal(sp) => &sp.display_name,
+            Self::AdministrativeUnit(unit) => &unit.display_name,
         }
     }
 }
@@ -235,7 +266,7 @@ impl Directory {
             Object::ServicePrincipal(sp) => {
                 self.app_ids.insert(sp.app_id, entry.id);
             }
-            Object::Group(_) => {}
+            Object::Group(_) | Object::AdministrativeUnit(_) => {}
         }
     }
 
@@ -254,7 +285,7 @@ impl Directory {
             Object::ServicePrincipal(sp) => {
                 self.app_ids.remove(&sp.app_id);
             }
-            Object::Group(_) => {}
+            Object::Group(_) | Object::AdministrativeUnit(_) => {}
         }
     }
 }
@@ -291,6 +322,17 @@ impl From<&ServicePrincipalSeed> for Object {
         Self::ServicePrincipal(ServicePrincipal {
             display_name: seed.display_name.clone(),
             app_id: seed.app_id.unwrap_or_else(Uuid::new_v4),
+        })
+    }
+}
+
+impl From<&AdministrativeUnitSeed> for Object {
+    /// Without its members, who may not exist yet.
+    fn from(seed: &AdministrativeUnitSeed) -> Self {
+        Self::AdministrativeUnit(AdministrativeUnit {
+            display_name: seed.display_name.clone(),
+            description: seed.description.clone(),
+            members: Vec::new(),
         })
     }
 }

@@ -1,9 +1,10 @@
-//! The directory endpoints: users, groups, service principals, members, look-ups by id.
+//! The directory endpoints: users, groups, service principals, administrative units, members, look-ups
+//! by id.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Class, Entry, wire};
+use super::{Class, Entry, Object, wire};
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::error::GraphError;
@@ -14,14 +15,14 @@ use crate::permissions::{self, Read};
 use crate::types::Access;
 use crate::world::World;
 
-/// A set of the directory by its name in a path.
+/// A set of the directory by its name at the root of a path.
 pub(crate) fn class_of(set: &str) -> Option<Class> {
     [Class::User, Class::Group, Class::ServicePrincipal]
         .into_iter()
         .find(|class| class.set().eq_ignore_ascii_case(set))
 }
 
-/// Serves `/users`, `/groups` and `/servicePrincipals`.
+/// Serves `/users`, `/groups`, `/servicePrincipals` and `/directory/administrativeUnits`.
 pub(crate) fn serve(
     world: &World,
     call: &Call,
@@ -74,6 +75,14 @@ pub(crate) fn serve(
                 cast,
                 false,
             )
+        }
+        (Class::AdministrativeUnit, [id, "members", cast @ ..]) => {
+            permissions::directory(call, Read::UnitMembers)?;
+            let entry = resolve(world, class, id)?;
+            let Object::AdministrativeUnit(unit) = &entry.object else {
+                return Err(GraphError::no_such_object(id));
+            };
+            members(world, call, &unit.members, cast, false)
         }
         (_, [id, "transitiveMemberOf", cast @ ..]) => {
             permissions::directory(call, Read::MemberGroups(class))?;
@@ -349,7 +358,7 @@ fn members(
         [] => None,
         [name] => Some(
             name.strip_prefix("microsoft.graph.")
-                .and_then(|name| class_of(&format!("{name}s")))
+                .and_then(Class::of_type)
                 .ok_or_else(|| GraphError::unknown_segment(name))?,
         ),
         [.., last] => return Err(GraphError::unknown_segment(last)),
@@ -404,7 +413,7 @@ fn get_by_ids(world: &World, call: &Call) -> Result<Answer, GraphError> {
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-        .filter_map(|name| class_of(&format!("{}s", name.as_str()?)))
+        .filter_map(|name| Class::of_type(name.as_str()?))
         .collect();
     let ids = ids
         .iter()

@@ -1,4 +1,4 @@
-//! The JSON of users, groups and service principals, and what may be selected and filtered.
+//! The JSON of users, groups, service principals and administrative units, and what may be selected and filtered.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ fn defaults(class: Class) -> &'static [&'static str] {
             "userPrincipalName",
             "id",
         ],
-        Class::Group | Class::ServicePrincipal => &[],
+        Class::Group | Class::ServicePrincipal | Class::AdministrativeUnit => &[],
     }
 }
 
@@ -77,6 +77,17 @@ pub(super) fn properties(class: Class) -> &'static [&'static str] {
             "servicePrincipalNames",
             "tags",
         ],
+        Class::AdministrativeUnit => &[
+            "id",
+            "displayName",
+            "description",
+            "visibility",
+            "deletedDateTime",
+            "isMemberManagementRestricted",
+            "membershipType",
+            "membershipRule",
+            "membershipRuleProcessingState",
+        ],
     }
 }
 
@@ -93,6 +104,7 @@ pub(super) fn filters(class: Class) -> &'static [&'static str] {
         ],
         Class::Group => &["id", "displayName", "mailNickname", "isAssignableToRole"],
         Class::ServicePrincipal => &["id", "displayName", "appId", "accountEnabled"],
+        Class::AdministrativeUnit => &["id", "displayName"],
     }
 }
 
@@ -161,6 +173,17 @@ pub(super) fn full(entry: &Entry) -> Value {
             "deletedDateTime": deleted,
             "servicePrincipalNames": [sp.app_id],
             "tags": [],
+        }),
+        Object::AdministrativeUnit(unit) => json!({
+            "id": entry.id,
+            "displayName": unit.display_name,
+            "description": unit.description,
+            "visibility": null,
+            "deletedDateTime": deleted,
+            "isMemberManagementRestricted": false,
+            "membershipType": null,
+            "membershipRule": null,
+            "membershipRuleProcessingState": null,
         }),
     }
 }

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::assign::{self, Resolved};
 use super::create::{Case, Decision};
 use super::request::Progress;
-use super::{five_minute_rule, last_owner, overlap, policy, remove};
+use super::target::{Service, Target};
+use super::{five_minute_rule, last_holder, overlap, policy, remove};
 use crate::error::GraphError;
 use crate::types::Kind;
 use crate::world::World;
@@ -25,12 +26,15 @@ pub(super) fn activate(world: &mut World, case: &Case<'_>) -> Result<Decision, G
     let window = assign::resolve(world, case)?;
     let input = case.input;
     let eligible = eligible_row(world, case);
-    let group = world.pim.group(input.group);
-    if let Some(group) = group {
-        let rows = group.alive(Kind::Assignment, input.principal, input.access, case.now);
-        overlap::check(rows, window.start, window.end, case.now).map_err(wrapped)?;
+    if let Some(book) = world.pim.book(input.target.resource()) {
+        let rows = book.alive(Kind::Assignment, input.principal, input.target, case.now);
+        overlap::check(rows, window.start, window.end, case.now)
+            .map_err(|error| wrapped(error, input.target))?;
     }
-    let rules = world.policy(input.policy());
+    if eligible.is_none() && eligible_elsewhere(world, case) {
+        return Err(GraphError::invalid_scope());
+    }
+    let rules = world.policy(input.target.policy());
     policy::check_activation(
         &rules,
         eligible.is_some(),
@@ -67,48 +71,66 @@ pub(super) fn begin(
 /// that the person is in.
 pub(super) fn eligible_row(world: &World, case: &Case<'_>) -> Option<Uuid> {
     let (input, now) = (case.input, case.now);
-    let group = world.pim.group(input.group)?;
+    let book = world.pim.book(input.target.resource())?;
     let mut holders = vec![input.principal];
     holders.extend(world.groups_around(input.principal, now));
     holders.into_iter().find_map(|holder| {
-        group
-            .alive(Kind::Eligibility, holder, input.access, now)
+        book.alive(Kind::Eligibility, holder, input.target, now)
             .find(|row| row.in_force(now))
             .map(|row| row.id_part)
     })
 }
 
-/// Ends an activation; not in its first five minutes. Twice: 404 on groups, or 400 `BadRequest`
-/// while the list still shows the row (both measured).
+/// Whether the person may activate the role, but at another scope: answered `InvalidScope`.
+fn eligible_elsewhere(world: &World, case: &Case<'_>) -> bool {
+    let Target::Role { .. } = case.input.target else {
+        return false;
+    };
+    let mut holders = world.groups_around(case.input.principal, case.now);
+    holders.push(case.input.principal);
+    let book = world.pim.book(case.input.target.resource());
+    book.is_some_and(|book| {
+        book.rows.iter().any(|row| {
+            row.kind == Kind::Eligibility
+                && holders.contains(&row.principal)
+                && row.in_force(case.now)
+        })
+    })
+}
+
+/// Ends an activation; not in its first five minutes. Twice: 400 for roles; for groups 404, or 400
+/// `BadRequest` while the list still shows the row (all measured).
 pub(super) fn deactivate(world: &mut World, case: &Case<'_>) -> Result<Decision, GraphError> {
     let (input, now) = (case.input, case.now);
-    let missing = || overlap::does_not_exist(404);
-    let group = world.pim.group(input.group).ok_or_else(missing)?;
+    let groups = input.target.service() == Service::Groups;
+    let missing = || overlap::does_not_exist(if groups { 404 } else { 400 });
+    let resource = input.target.resource();
+    let book = world.pim.book(resource).ok_or_else(missing)?;
     let mine = |row: &super::row::Row| {
-        row.concerns(Kind::Assignment, input.principal, input.access) && row.activated
+        row.concerns(Kind::Assignment, input.principal, input.target) && row.activated
     };
-    let Some(row) = group.rows.iter().find(|row| mine(row) && row.alive(now)) else {
-        let lagging = group
+    let Some(row) = book.rows.iter().find(|row| mine(row) && row.alive(now)) else {
+        let lagging = book
             .rows
             .iter()
             .any(|row| mine(row) && now < row.listed_until);
-        return Err(if lagging {
+        return Err(if groups && lagging {
             GraphError::bad_request("BadRequest", "The request is invalid.")
         } else {
             missing()
         });
     };
     five_minute_rule::check(
-        group,
+        book,
         input.principal,
-        input.access,
+        input.target,
         now,
         world.behaviour.minimum_active_age,
     )?;
-    last_owner::refuse(&group.rows, row, now, &world.directory)?;
+    last_holder::refuse(&book.rows, row, now, &world.directory)?;
     if !input.validation_only {
         let gone = now + world.behaviour.removal_lag;
-        world.pim.kill(input.group, now, gone, mine);
+        world.pim.kill(resource, now, gone, mine);
     }
     Ok(remove::revoked())
 }
@@ -127,8 +149,8 @@ pub(super) fn ask(world: &World, case: &Case<'_>) -> Result<Decision, GraphError
 }
 
 /// For groups the message carries the directory's complaint about the membership.
-fn wrapped(mut error: GraphError) -> GraphError {
-    if error.code == "RoleAssignmentExists" {
+fn wrapped(mut error: GraphError, target: Target) -> GraphError {
+    if target.service() == Service::Groups && error.code == "RoleAssignmentExists" {
         error.message.push_str(
             " Request_BadRequest: One or more added object references already exist for the \
              following modified properties: 'members'.",

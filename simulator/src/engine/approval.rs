@@ -27,7 +27,7 @@ impl World {
             .cloned()
             .ok_or_else(super::create::no_such_request)?;
         self.pim.begin_write();
-        self.settle(&[request.input.group], now);
+        self.settle(&[request.input.target.resource()], now);
         let progress = if approve {
             let actor = Actor::Portal;
             let case = Case {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::request::Request;
+use super::target::Service;
 use super::{Actor, create};
 use crate::answer::Answer;
 use crate::call::Call;
@@ -29,17 +30,17 @@ pub(crate) struct Review {
 /// Decisions by request.
 pub(crate) type Reviews = HashMap<Uuid, Review>;
 
-/// Serves a call of a person with the permission; `rest` is what follows `set`, the full path of the
-/// approvals.
+/// Serves a call of a person with the permission; `rest` is what follows the set of approvals.
 pub(super) fn serve(
     world: &mut World,
     call: &Call,
-    set: &str,
+    service: Service,
     rest: &[&str],
 ) -> Result<Answer, GraphError> {
     let Actor::Person { id: person, .. } = call.actor() else {
         return Err(GraphError::unauthorized_access());
     };
+    let set = format!("{}/{}", service.base(), service.approvals().0);
     let root = format!("{}/{}/$metadata#{set}", call.base, call.version);
     let get = call.method == "GET";
     match rest {
@@ -47,7 +48,7 @@ pub(super) fn serve(
             let requests = world.pim.requests.iter();
             let mine = requests.filter(|request| {
                 request.approval
-                    && in_set(request, set)
+                    && request.service() == service
                     && world
                         .pim
                         .request(request.id, call.now, &world.behaviour)
@@ -68,13 +69,13 @@ pub(super) fn serve(
             Ok(Answer::json(200, &body))
         }
         [id] if get => {
-            let request = visible(world, call, set, person, id)?;
+            let request = visible(world, call, service, person, id)?;
             let entity = approval(world, call, person, request);
             let context = format!("{root}/$entity");
             Ok(Answer::json(200, &Entity { context, entity }))
         }
         [id, name @ ("stages" | "steps")] if get => {
-            let request = visible(world, call, set, person, id)?;
+            let request = visible(world, call, service, person, id)?;
             let body = Collection {
                 context: format!("{root}('{id}')/{name}"),
                 count: None,
@@ -84,14 +85,14 @@ pub(super) fn serve(
             Ok(Answer::json(200, &body))
         }
         [id, name @ ("stages" | "steps"), one] if get => {
-            let request = visible(world, call, set, person, id)?;
+            let request = visible(world, call, service, person, id)?;
             check_stage(request, one)?;
             let context = format!("{root}('{id}')/{name}/$entity");
             let entity = stage(world, call, person, request);
             Ok(Answer::json(200, &Entity { context, entity }))
         }
         [id, "stages" | "steps", one] if call.method == "PATCH" => {
-            let request = find(world, call, set, id)?;
+            let request = find(world, call, service, id)?;
             check_stage(request, one)?;
             review(world, call, person, id)
         }
@@ -104,24 +105,21 @@ pub(super) fn serve(
     }
 }
 
-/// Whether a request belongs to the service behind a path.
-fn in_set(request: &Request, set: &str) -> bool {
-    let of_groups = matches!(
-        request.input.policy(),
-        crate::policies::PolicyScope::Group { .. }
-    );
-    of_groups == set.starts_with(super::sets::BASE)
-}
-
 fn decides(world: &World, person: Uuid, request: &Request, now: DateTime<Utc>) -> bool {
-    request.input.principal != person && world.may_decide(person, request.input.policy(), now)
+    request.input.principal != person
+        && world.may_decide(person, request.input.target.policy(), now)
 }
 
-fn find<'a>(world: &'a World, call: &Call, set: &str, id: &str) -> Result<&'a Request, GraphError> {
+fn find<'a>(
+    world: &'a World,
+    call: &Call,
+    service: Service,
+    id: &str,
+) -> Result<&'a Request, GraphError> {
     Uuid::try_parse(id)
         .ok()
         .and_then(|id| world.pim.request(id, call.now, &world.behaviour))
-        .filter(|request| request.approval && in_set(request, set))
+        .filter(|request| request.approval && request.service() == service)
         .ok_or_else(create::no_such_request)
 }
 
@@ -129,11 +127,11 @@ fn find<'a>(world: &'a World, call: &Call, set: &str, id: &str) -> Result<&'a Re
 fn visible<'a>(
     world: &'a World,
     call: &Call,
-    set: &str,
+    service: Service,
     person: Uuid,
     id: &str,
 ) -> Result<&'a Request, GraphError> {
-    let request = find(world, call, set, id)?;
+    let request = find(world, call, service, id)?;
     if request.input.principal == person || decides(world, person, request, call.now) {
         Ok(request)
     } else {
@@ -174,7 +172,7 @@ fn review(world: &mut World, call: &Call, person: Uuid, id: &str) -> Result<Answ
             "The request has already been decided.",
         ));
     }
-    if justification.trim().is_empty() && world.reviewers_explain(request.input.policy()) {
+    if justification.trim().is_empty() && world.reviewers_explain(request.input.target.policy()) {
         return Err(GraphError::bad_request(
             "BadRequest",
             "A justification of the decision is required.",

@@ -9,9 +9,8 @@ use super::create::{Case, Decision};
 use super::input::Expiration;
 use super::request::Progress;
 use super::row::Row;
-use super::{Actor, five_minute_rule, overlap, policy, purge, replication};
+use super::{Actor, cross_deletion, five_minute_rule, overlap, policy, purge, replication};
 use crate::error::GraphError;
-use crate::types::Kind;
 use crate::world::World;
 
 /// A window with its dates worked out.
@@ -81,8 +80,8 @@ pub(super) fn resolve(world: &World, case: &Case<'_>) -> Result<Resolved, GraphE
 pub(super) fn assign(world: &mut World, case: &Case<'_>) -> Result<Decision, GraphError> {
     let window = resolve(world, case)?;
     let input = case.input;
-    if let Some(group) = world.pim.group(input.group) {
-        let rows = group.alive(case.kind, input.principal, input.access, case.now);
+    if let Some(book) = world.pim.book(input.target.resource()) {
+        let rows = book.alive(case.kind, input.principal, input.target, case.now);
         overlap::check(rows, window.start, window.end, case.now)?;
     }
     check_policy(world, case, &window)?;
@@ -106,19 +105,19 @@ pub(super) fn extend(world: &mut World, case: &Case<'_>) -> Result<Decision, Gra
 pub(super) fn renew(world: &mut World, case: &Case<'_>) -> Result<Decision, GraphError> {
     let window = resolve(world, case)?;
     let input = case.input;
-    let group = world
+    let book = world
         .pim
-        .group(input.group)
+        .book(input.target.resource())
         .ok_or_else(|| overlap::does_not_exist(400))?;
-    if group
-        .alive(case.kind, input.principal, input.access, case.now)
+    if book
+        .alive(case.kind, input.principal, input.target, case.now)
         .next()
         .is_some()
     {
         return Err(overlap::exists());
     }
-    let renewable = group.rows.iter().any(|row| {
-        row.concerns(case.kind, input.principal, input.access) && purge::renewable(row, case.now)
+    let renewable = book.rows.iter().any(|row| {
+        row.concerns(case.kind, input.principal, input.target) && purge::renewable(row, case.now)
     });
     if !renewable {
         return Err(overlap::does_not_exist(400));
@@ -130,9 +129,8 @@ pub(super) fn renew(world: &mut World, case: &Case<'_>) -> Result<Decision, Grap
 /// There must be a grant to change; a person's activation is not one.
 fn require_existing(world: &World, case: &Case<'_>) -> Result<(), GraphError> {
     let input = case.input;
-    let exists = world.pim.group(input.group).is_some_and(|group| {
-        group
-            .alive(case.kind, input.principal, input.access, case.now)
+    let exists = world.pim.book(input.target.resource()).is_some_and(|book| {
+        book.alive(case.kind, input.principal, input.target, case.now)
             .any(|row| !row.activated)
     });
     if exists {
@@ -144,11 +142,11 @@ fn require_existing(world: &World, case: &Case<'_>) -> Result<(), GraphError> {
 
 /// The five-minute rule, unless the portal asks.
 pub(super) fn check_age(world: &World, case: &Case<'_>) -> Result<(), GraphError> {
-    match world.pim.group(case.input.group) {
-        Some(group) if !case.actor.is_portal() => five_minute_rule::check(
-            group,
+    match world.pim.book(case.input.target.resource()) {
+        Some(book) if !case.actor.is_portal() => five_minute_rule::check(
+            book,
             case.input.principal,
-            case.input.access,
+            case.input.target,
             case.now,
             world.behaviour.minimum_active_age,
         ),
@@ -167,7 +165,7 @@ fn check_policy(world: &World, case: &Case<'_>, window: &Resolved) -> Result<(),
         return Ok(());
     }
     policy::check_admin(
-        &world.policy(case.input.policy()),
+        &world.policy(case.input.target.policy()),
         case.kind,
         &asked(case, window.length),
         world.behaviour.app_only_needs_justification,
@@ -197,22 +195,20 @@ fn grant(world: &mut World, case: &Case<'_>, window: &Resolved, replaces: bool) 
     if case.input.validation_only {
         return decision;
     }
-    let (kind, input) = (case.kind, case.input);
     if replaces {
+        let crossed = cross_deletion::strike(world, case, window.end.is_none());
+        let (kind, input) = (case.kind, case.input);
+        // The old row is listed until the new one is; after a cross-deletion neither is for a while.
+        let gone = if crossed {
+            case.now
+        } else {
+            window.listed_from
+        };
         world
             .pim
-            .kill(input.group, case.now, window.listed_from, |row| {
-                row.concerns(kind, input.principal, input.access) && !row.activated
+            .kill(input.target.resource(), case.now, gone, |row| {
+                row.concerns(kind, input.principal, input.target) && !row.activated
             });
-    }
-    if world.behaviour.permanent_active_removes_eligible
-        && replaces
-        && kind == Kind::Assignment
-        && window.end.is_none()
-    {
-        world.pim.kill(input.group, case.now, case.now, |row| {
-            row.concerns(Kind::Eligibility, input.principal, input.access)
-        });
     }
     add_row(world, case, window, None);
     decision
@@ -229,9 +225,8 @@ pub(super) fn add_row(
     world.pim.add_row(Row {
         seq,
         kind: case.kind,
-        group: case.input.group,
+        target: case.input.target,
         principal: case.input.principal,
-        access: case.input.access,
         id_part: case.id,
         created_using: Some(case.id),
         activated_using,

@@ -8,6 +8,8 @@ use uuid::Uuid;
 use super::input::{Action, Input};
 use super::prerequisites::{self, Readiness};
 use super::request::{Progress, Request};
+use super::sets::Set;
+use super::target::{GLOBAL_ADMINISTRATOR, PRIVILEGED_ROLE_ADMINISTRATOR, Target};
 use super::{Actor, activation, assign, overlap, remove};
 use crate::error::GraphError;
 use crate::types::{Access, Kind};
@@ -45,7 +47,7 @@ impl World {
         now: DateTime<Utc>,
     ) -> Result<Request, GraphError> {
         let before = self.pim.latest();
-        self.settle(&[input.group], now);
+        self.settle(&[input.target.resource()], now);
         let case = Case {
             kind,
             input,
@@ -54,24 +56,24 @@ impl World {
             now,
         };
         check_caller(self, &case)?;
-        let readiness = prerequisites::check_group(self, input)?;
-        prerequisites::check_principal(self, kind, input, now)?;
-        let waits = !input.action.is_removal()
-            && self
-                .pim
-                .has_pending(input.group, input.principal, input.access, now);
+        let readiness = prerequisites::check_target(self, input, now)?;
+        let readiness = prerequisites::check_principal(self, kind, input, now)?.max(readiness);
+        let waits =
+            !input.action.is_removal() && self.pim.has_pending(input.target, input.principal, now);
         if waits {
             return Err(overlap::pending());
         }
+        let nothing = |status, completed| Decision {
+            progress: Progress::Done(status),
+            completed,
+            start: None,
+            makes_schedule: false,
+            approval: false,
+            misreported: false,
+        };
         let decision = match (readiness, input.action) {
-            (Readiness::Fails, _) => Decision {
-                progress: Progress::Done("Failed"),
-                completed: Some(now),
-                start: None,
-                makes_schedule: false,
-                approval: false,
-                misreported: false,
-            },
+            (Readiness::Fails, _) => nothing("Failed", Some(now)),
+            (Readiness::Stuck, _) => nothing("Granted", None),
             (_, Action::AdminAssign) => assign::assign(self, &case)?,
             (_, Action::AdminUpdate) => assign::update(self, &case)?,
             (_, Action::AdminExtend) => assign::extend(self, &case)?,
@@ -109,7 +111,8 @@ impl World {
             created_by: case.actor.id(),
         };
         if stored {
-            self.pim.group_mut(case.input.group).onboarded = true;
+            let resource = case.input.target.resource();
+            self.pim.book_mut(resource).onboarded = true;
             self.pim.add_request(request.clone());
         } else {
             request.progress = Progress::Done("Granted");
@@ -120,13 +123,13 @@ impl World {
     /// Cancels a request that is `Granted` or awaits a decision; what it scheduled is gone.
     pub fn cancel(
         &mut self,
-        kind: Kind,
+        set: Set,
         id: Option<Uuid>,
         now: DateTime<Utc>,
     ) -> Result<(), GraphError> {
         let request = id
             .and_then(|id| self.pim.request(id, now, &self.behaviour))
-            .filter(|request| request.kind == kind)
+            .filter(|request| set.holds(request))
             .ok_or_else(no_such_request)?;
         if !request.cancellable(now) {
             return Err(GraphError::bad_request(
@@ -134,11 +137,11 @@ impl World {
                 "Request is not in cancellable state.",
             ));
         }
-        let (id, group) = (request.id, request.input.group);
+        let (id, resource) = (request.id, request.input.target.resource());
         self.pim.begin_write();
         let gone = now + self.behaviour.removal_lag;
         self.pim
-            .kill(group, now, gone, |row| row.created_using == Some(id));
+            .kill(resource, now, gone, |row| row.created_using == Some(id));
         if let Some(request) = self.pim.request_mut(id) {
             request.progress = Progress::Done("Canceled");
         }
@@ -155,18 +158,28 @@ pub(crate) fn no_such_request() -> GraphError {
     )
 }
 
-/// A person acts on own rows, or owns the group; an application has no own rows.
+/// A person acts on own rows, or administers the target: owns the group, or holds a role that manages
+/// roles. An application has no own rows.
 fn check_caller(world: &World, case: &Case<'_>) -> Result<(), GraphError> {
     let input = case.input;
     let may = match case.actor {
         Actor::Portal => true,
         Actor::App(_) => !input.action.is_own(),
         Actor::Person { id, .. } if input.action.is_own() => *id == input.principal,
-        Actor::Person { id, .. } => world.pim.group(input.group).is_some_and(|group| {
-            group
-                .alive(Kind::Assignment, *id, Access::Owner, case.now)
-                .any(|row| row.in_force(case.now))
-        }),
+        Actor::Person { id, .. } => match input.target {
+            Target::Group { group, .. } => {
+                let owner = Target::Group {
+                    group,
+                    access: Access::Owner,
+                };
+                world.holds(*id, owner, case.now)
+            }
+            Target::Role { .. } => world.holds_role(
+                *id,
+                &[GLOBAL_ADMINISTRATOR, PRIVILEGED_ROLE_ADMINISTRATOR],
+                case.now,
+            ),
+        },
     };
     if may {
         Ok(())

@@ -10,25 +10,32 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::store::GroupPim;
+use super::store::Book;
+use super::target::Target;
 use crate::error::GraphError;
-use crate::types::{Access, Kind};
+use crate::types::Kind;
 
 /// The shortest window.
 const SHORTEST: Duration = Duration::from_mins(5);
 
-/// Refuses a change while an active row of the same principal and relationship is too young.
-/// Memberships made outside PIM have no start and do not block.
+/// Refuses a change while an active row of the same principal and target is too young.
+/// What was made outside PIM has no start and does not block.
 pub(super) fn check(
-    group: &GroupPim,
+    book: &Book,
     principal: Uuid,
-    access: Access,
+    target: Target,
     now: DateTime<Utc>,
     minimum_age: Duration,
 ) -> Result<(), GraphError> {
-    let young = group
-        .alive(Kind::Assignment, principal, access, now)
-        .any(|row| !row.is_plain() && row.start <= now && now < row.effective + minimum_age);
+    let young = book.rows.iter().any(|row| {
+        row.kind == Kind::Assignment
+            && row.principal == principal
+            && row.target.shares_age_with(target)
+            && row.alive(now)
+            && !row.is_plain()
+            && row.start <= now
+            && now < row.effective + minimum_age
+    });
     if young { Err(too_short()) } else { Ok(()) }
 }
 

@@ -9,9 +9,10 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::sets::Set;
+use super::target::{RoleScope, Service, Target};
 use crate::error::GraphError;
-use crate::policies::PolicyScope;
-use crate::types::{Access, Kind, Window};
+use crate::types::{Access, Window};
 use crate::{duration, timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,9 +85,8 @@ pub(crate) struct Asked {
 #[derive(Debug, Clone)]
 pub(crate) struct Input {
     pub action: Action,
-    pub group: Uuid,
+    pub target: Target,
     pub principal: Uuid,
-    pub access: Access,
     pub schedule: Option<Asked>,
     pub justification: Option<String>,
     pub ticket_number: Option<String>,
@@ -94,42 +94,33 @@ pub(crate) struct Input {
     pub validation_only: bool,
 }
 
-const PROPERTIES: &[&str] = &[
-    "id",
-    "status",
-    "createdDateTime",
-    "completedDateTime",
-    "approvalId",
-    "customData",
-    "createdBy",
-    "action",
-    "isValidationOnly",
-    "justification",
-    "scheduleInfo",
-    "ticketInfo",
-    "principalId",
-    "accessId",
-    "groupId",
-    "targetScheduleId",
-];
-
 impl Input {
-    /// Reads a JSON body.
-    pub fn parse(kind: Kind, body: &[u8]) -> Result<Self, GraphError> {
+    /// Reads a JSON body that was sent to a set of requests.
+    pub fn parse(set: Set, body: &[u8]) -> Result<Self, GraphError> {
         let body: Value = serde_json::from_slice(body).map_err(|_| unreadable())?;
         let body = body.as_object().ok_or_else(unreadable)?;
+        let known = set.properties();
         for name in body.keys() {
-            if !name.contains('@') && !PROPERTIES.contains(&name.as_str()) {
-                return Err(unknown_property(name, kind));
+            if !name.contains('@') && !known.contains(&name.as_str()) {
+                return Err(unknown_property(name, &set.type_name()));
             }
         }
         let required = GraphError::invalid_request;
         let action = text(body, "action")?
             .and_then(Action::parse)
             .ok_or_else(required)?;
-        let access = text(body, "accessId")?
-            .and_then(Access::parse)
-            .ok_or_else(required)?;
+        let target = match set.service {
+            Service::Groups => Target::Group {
+                access: text(body, "accessId")?
+                    .and_then(Access::parse)
+                    .ok_or_else(required)?,
+                group: guid(body, "groupId")?,
+            },
+            Service::Roles => Target::Role {
+                role: guid(body, "roleDefinitionId")?,
+                scope: role_scope(body)?,
+            },
+        };
         let schedule = match body.get("scheduleInfo") {
             None | Some(Value::Null) => None,
             Some(Value::Object(info)) => Some(parse_schedule(info)?),
@@ -146,8 +137,7 @@ impl Input {
         };
         Ok(Self {
             action,
-            access,
-            group: guid(body, "groupId")?,
+            target,
             principal: guid(body, "principalId")?,
             schedule,
             justification: text(body, "justification")?.map(str::to_owned),
@@ -157,20 +147,11 @@ impl Input {
         })
     }
 
-    /// The policy that a request is held to.
-    pub fn policy(&self) -> PolicyScope {
-        PolicyScope::Group {
-            group: self.group,
-            access: self.access,
-        }
-    }
-
     /// What the portal and the estate ask for.
     pub fn from_window(
         action: Action,
-        group: Uuid,
+        target: Target,
         principal: Uuid,
-        access: Access,
         window: Window,
         justification: Option<String>,
     ) -> Self {
@@ -185,9 +166,8 @@ impl Input {
         };
         Self {
             action,
-            group,
+            target,
             principal,
-            access,
             schedule: (!action.is_removal()).then_some(schedule),
             justification,
             ticket_number: None,
@@ -243,6 +223,16 @@ fn time(from: &Map<String, Value>, name: &str) -> Result<Option<DateTime<Utc>>, 
         .transpose()
 }
 
+/// Exactly one of `directoryScopeId` and `appScopeId`.
+fn role_scope(body: &Map<String, Value>) -> Result<RoleScope, GraphError> {
+    match (text(body, "directoryScopeId")?, text(body, "appScopeId")?) {
+        (Some(scope), None) => RoleScope::parse(scope).ok_or_else(GraphError::invalid_scope),
+        (None, Some("/")) => Ok(RoleScope::App),
+        (None, Some(_)) => Err(GraphError::invalid_scope()),
+        (Some(_), Some(_)) | (None, None) => Err(GraphError::invalid_request()),
+    }
+}
+
 /// An object id; a user principal name is not one.
 fn guid(from: &Map<String, Value>, name: &str) -> Result<Uuid, GraphError> {
     let id = text(from, name)?.and_then(|text| Uuid::try_parse(text).ok());
@@ -253,16 +243,11 @@ fn unreadable() -> GraphError {
     GraphError::bad_request("BadRequest", "Unable to read JSON request payload.")
 }
 
-fn unknown_property(name: &str, kind: Kind) -> GraphError {
-    let kind = match kind {
-        Kind::Assignment => "Assignment",
-        Kind::Eligibility => "Eligibility",
-    };
+fn unknown_property(name: &str, type_name: &str) -> GraphError {
     GraphError::bad_request(
         "BadRequest",
         format!(
-            "The property '{name}' does not exist on type \
-             'microsoft.graph.privilegedAccessGroup{kind}ScheduleRequest'. Make sure to only use \
+            "The property '{name}' does not exist on type '{type_name}'. Make sure to only use \
              property names that are defined by the type."
         ),
     )

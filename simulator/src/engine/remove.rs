@@ -3,7 +3,7 @@
 use super::assign::check_age;
 use super::create::{Case, Decision};
 use super::request::Progress;
-use super::{last_owner, overlap};
+use super::{last_holder, overlap};
 use crate::error::GraphError;
 use crate::types::Kind;
 use crate::world::World;
@@ -14,12 +14,12 @@ use crate::world::World;
 /// `RoleAssignmentDoesNotExist` all the same.
 pub(super) fn remove(world: &mut World, case: &Case<'_>) -> Result<Decision, GraphError> {
     let (kind, input, now) = (case.kind, case.input, case.now);
-    let group = world
+    let book = world
         .pim
-        .group(input.group)
+        .book(input.target.resource())
         .ok_or_else(|| overlap::does_not_exist(400))?;
-    let rows: Vec<_> = group
-        .alive(kind, input.principal, input.access, now)
+    let rows: Vec<_> = book
+        .alive(kind, input.principal, input.target, now)
         .collect();
     let only_activated = rows.iter().all(|row| row.activated);
     if rows.is_empty() {
@@ -28,14 +28,14 @@ pub(super) fn remove(world: &mut World, case: &Case<'_>) -> Result<Decision, Gra
     check_age(world, case)?;
     if !case.actor.is_portal() {
         rows.iter()
-            .try_for_each(|row| last_owner::refuse(&group.rows, row, now, &world.directory))?;
+            .try_for_each(|row| last_holder::refuse(&book.rows, row, now, &world.directory))?;
     }
     if input.validation_only {
         return Ok(revoked());
     }
     let gone = now + world.behaviour.removal_lag;
-    world.pim.kill(input.group, now, gone, |row| {
-        row.concerns(kind, input.principal, input.access) && (only_activated || !row.activated)
+    world.pim.kill(input.target.resource(), now, gone, |row| {
+        row.concerns(kind, input.principal, input.target) && (only_activated || !row.activated)
     });
     let behaviour = &mut world.behaviour;
     let misreported =

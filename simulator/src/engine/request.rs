@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::input::{Action, Input};
-use crate::types::{Kind, RequestView};
+use super::target::{Service, Target};
+use crate::types::{Kind, RequestView, RoleRequestView};
 
 /// Where a request stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(crate) struct Request {
     pub completed: Option<DateTime<Utc>>,
     /// Start as answered: replaced by the completion when it was in the past.
     pub start: Option<DateTime<Utc>>,
-    /// Third part of the id of the schedule it made.
+    /// What the id of the schedule it made carries.
     pub target: Option<Uuid>,
     pub approval: bool,
     pub created_by: Option<Uuid>,
@@ -53,9 +54,7 @@ impl Request {
     }
 
     pub fn target_schedule_id(&self) -> Option<String> {
-        let input = &self.input;
-        self.target
-            .map(|part| format!("{}_{}_{part}", input.group, input.access.as_str()))
+        self.target.map(|part| self.input.target.schedule_id(part))
     }
 
     /// Whether another request for the same target has to wait.
@@ -78,22 +77,54 @@ impl Request {
         )
     }
 
-    pub fn view(&self, now: DateTime<Utc>) -> RequestView {
+    pub fn service(&self) -> Service {
+        self.input.target.service()
+    }
+
+    /// A request about a group as tests see it.
+    pub fn view(&self, now: DateTime<Utc>) -> Option<RequestView> {
         let input = &self.input;
-        RequestView {
+        let Target::Group { group, access } = input.target else {
+            return None;
+        };
+        Some(RequestView {
             id: self.id.to_string(),
             kind: self.kind,
             action: input.action.as_str().to_owned(),
             status: self.status(now).to_owned(),
-            group_id: input.group.to_string(),
+            group_id: group.to_string(),
             principal_id: input.principal.to_string(),
-            access_id: input.access,
+            access_id: access,
             justification: input.justification.clone(),
             ticket_number: input.ticket_number.clone(),
             ticket_system: input.ticket_system.clone(),
             created: self.created,
             target_schedule_id: self.target_schedule_id(),
             created_by: self.created_by.map(|id| id.to_string()),
-        }
+        })
+    }
+
+    /// A request about a role as tests see it.
+    pub fn role_view(&self, now: DateTime<Utc>) -> Option<RoleRequestView> {
+        let input = &self.input;
+        let Target::Role { role, scope } = input.target else {
+            return None;
+        };
+        Some(RoleRequestView {
+            id: self.id.to_string(),
+            kind: self.kind,
+            action: input.action.as_str().to_owned(),
+            status: self.status(now).to_owned(),
+            role_definition_id: role.to_string(),
+            directory_scope_id: scope.directory(),
+            app_scope_id: scope.app().map(str::to_owned),
+            principal_id: input.principal.to_string(),
+            justification: input.justification.clone(),
+            ticket_number: input.ticket_number.clone(),
+            ticket_system: input.ticket_system.clone(),
+            created: self.created,
+            target_schedule_id: self.target_schedule_id(),
+            created_by: self.created_by.map(|id| id.to_string()),
+        })
     }
 }

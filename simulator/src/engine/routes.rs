@@ -1,12 +1,14 @@
-//! The endpoints under `/identityGovernance/privilegedAccess/group`.
+//! The endpoints under `/identityGovernance/privilegedAccess/group` and `/roleManagement/directory`.
 
 use serde_json::Value;
-use uuid::Uuid;
+use uuid::{Uuid, uuid};
 
 use super::input::Input;
 use super::list::Scope;
-use super::sets::{BASE, SETS, Set};
+use super::request::Request;
+use super::sets::Set;
 use super::shaping::{Links, bodies, finish, row_by_id, to_value};
+use super::target::{GLOBAL_ADMINISTRATOR, PRIVILEGED_ROLE_ADMINISTRATOR, Resource, Service};
 use super::{Actor, approval_routes, create, wire};
 use crate::answer::Answer;
 use crate::behaviour::UnfilteredList;
@@ -14,33 +16,50 @@ use crate::call::Call;
 use crate::error::GraphError;
 use crate::odata::shape::{self, Collection, Entity};
 use crate::permissions;
-use crate::types::Kind;
 use crate::world::World;
 
-/// Serves a call; `rest` is what follows the base path.
-pub(crate) fn serve(world: &mut World, call: &Call, rest: &[&str]) -> Result<Answer, GraphError> {
+/// Directory roles that let a person read the role rows of others: Global Administrator, Privileged Role
+/// Administrator, Global Reader, Security Administrator, Operator and Reader.
+const ROLE_READERS: &[Uuid] = &[
+    GLOBAL_ADMINISTRATOR,
+    PRIVILEGED_ROLE_ADMINISTRATOR,
+    uuid!("f2ef992c-3afb-46b9-b7cf-a126ee74c451"),
+    uuid!("194ae4cb-b126-40b2-bd5b-6091b380977d"),
+    uuid!("5f2222b1-57c3-48ba-8ad5-d4759f1fde6f"),
+    uuid!("5d6b6bb7-de71-4623-b4af-96380a352509"),
+];
+
+/// Serves a call; `rest` is what follows the base path of the service.
+pub(crate) fn serve(
+    world: &mut World,
+    call: &Call,
+    service: Service,
+    rest: &[&str],
+) -> Result<Answer, GraphError> {
     let (name, rest) = rest
         .split_first()
-        .ok_or_else(|| GraphError::unknown_segment("group"))?;
-    world.check_licence()?;
-    if *name == "assignmentApprovals" {
-        return approvals(world, call, rest);
+        .ok_or_else(|| GraphError::unknown_segment(service.base()))?;
+    let (approvals_name, approvals_in_v1) = service.approvals();
+    let has_approvals = approvals_in_v1 || call.version == "beta";
+    let set = service.set(name);
+    if set.is_none() && !(*name == approvals_name && has_approvals) {
+        return Err(GraphError::unknown_segment(name));
     }
-    let set = SETS
-        .iter()
-        .find(|(known, _)| known == name)
-        .map(|(_, set)| *set);
-    let set = set.ok_or_else(|| GraphError::unknown_segment(name))?;
-    match (call.method.as_str(), set, rest) {
-        ("GET", _, []) => list(world, call, name, set),
+    world.check_licence()?;
+    let Some(set) = set else {
+        permissions::approvals(call, service)?;
+        return approval_routes::serve(world, call, service, rest);
+    };
+    match (call.method.as_str(), set.is_requests(), rest) {
+        ("GET", _, []) => list(world, call, set),
         ("GET", _, [id]) => match id.strip_prefix("filterByCurrentUser(on='") {
             Some(on) => current_user(world, call, set, on.trim_end_matches("')")),
-            None => one(world, call, name, set, id),
+            None => one(world, call, set, id),
         },
-        ("POST", Set::Requests(kind), []) => post(world, call, name, kind),
-        ("POST", Set::Requests(kind), [id, "cancel"]) => {
-            permissions::pim_write(call, kind)?;
-            world.cancel(kind, Uuid::try_parse(id).ok(), call.now)?;
+        ("POST", true, []) => post(world, call, set),
+        ("POST", true, [id, "cancel"]) => {
+            permissions::pim_write(call, set.service, set.kind)?;
+            world.cancel(set, Uuid::try_parse(id).ok(), call.now)?;
             Ok(Answer::empty(204))
         }
         (_, _, [] | [_]) => Err(GraphError::new(
@@ -52,41 +71,50 @@ pub(crate) fn serve(world: &mut World, call: &Call, rest: &[&str]) -> Result<Ans
     }
 }
 
-fn post(world: &mut World, call: &Call, name: &str, kind: Kind) -> Result<Answer, GraphError> {
-    let removal_only = permissions::pim_post(call, kind)?;
-    let input = Input::parse(kind, &call.body)?;
+fn post(world: &mut World, call: &Call, set: Set) -> Result<Answer, GraphError> {
+    let removal_only = permissions::pim_post(call, set.service, set.kind)?;
+    let input = Input::parse(set, &call.body)?;
     if removal_only && !input.action.is_removal() {
-        permissions::pim_write(call, kind)?;
+        permissions::pim_write(call, set.service, set.kind)?;
     }
-    let request = world.create(kind, &input, &call.actor(), call.now)?;
-    let context = format!(
-        "{}/{}/$metadata#{BASE}/{name}/$entity",
-        call.base, call.version
-    );
-    let location = format!(
-        "{}/{}/{BASE}/{name}/{}",
-        call.base, call.version, request.id
-    );
+    let request = world.create(set.kind, &input, &call.actor(), call.now)?;
+    let path = format!("{}/{}", set.service.base(), set.name());
+    let context = format!("{}/{}/$metadata#{path}/$entity", call.base, call.version);
+    let location = format!("{}/{}/{path}/{}", call.base, call.version, request.id);
     let entity = wire::request(&request, call.now, true);
     Ok(Answer::json(201, &Entity { context, entity }).header("Location", location))
 }
 
-fn list(world: &mut World, call: &Call, name: &str, set: Set) -> Result<Answer, GraphError> {
-    permissions::pim_read(call, set.kind())?;
-    let requests = matches!(set, Set::Requests(_));
+/// Whether the caller may read the set: by the token, and for a person also by a role.
+fn check_read(world: &World, call: &Call, set: Set, own: bool) -> Result<(), GraphError> {
+    permissions::pim_read(call, set)?;
+    match call.actor() {
+        Actor::Person { id, .. }
+            if set.service == Service::Roles
+                && !own
+                && !world.holds_role(id, ROLE_READERS, call.now) =>
+        {
+            Err(GraphError::unauthorized_access())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn list(world: &mut World, call: &Call, set: Set) -> Result<Answer, GraphError> {
+    check_read(world, call, set, false)?;
     let query = &call.query;
     let type_name = set.type_name();
-    shape::check_select(query.select.as_deref(), &type_name, set.properties())?;
+    shape::check_select(query.select.as_deref(), &type_name, &set.properties())?;
     check_options(call, set)?;
-    let scope = Scope::of(query.filter.as_ref(), requests, &type_name)?;
+    let scope = Scope::of(set, query.filter.as_ref())?;
     let context = shape::context(
         &call.base,
         &call.version,
-        &format!("{BASE}/{name}"),
+        &format!("{}/{}", set.service.base(), set.name()),
         query,
         false,
     );
-    let Some(scope) = scope else {
+    if set.service == Service::Groups && scope.is_all() {
         return match world.behaviour.unfiltered_list {
             UnfilteredList::Empty => Ok(page(call, context, Vec::new(), None)),
             UnfilteredList::Error => Err(GraphError::bad_request(
@@ -94,7 +122,7 @@ fn list(world: &mut World, call: &Call, name: &str, set: Set) -> Result<Answer, 
                 "The $filter query option with groupId or principalId is required.",
             )),
         };
-    };
+    }
     let (value, next) = bodies(world, call, set, scope, false);
     Ok(page(call, context, value, next))
 }
@@ -122,21 +150,14 @@ fn check_options(call: &Call, set: Set) -> Result<(), GraphError> {
         ));
     }
     if let Some((name, _)) = &query.order_by
-        && (name != "createdDateTime" || !matches!(set, Set::Requests(_)))
+        && (name != "createdDateTime" || !set.is_requests())
     {
         return Err(GraphError::unsupported_query(format!(
             "Sorting by '{name}' is not supported."
         )));
     }
-    let active = set.kind() == Kind::Assignment;
     for expand in &query.expand {
-        let known = match expand.name.as_str() {
-            "group" | "principal" => true,
-            "activatedUsing" => active,
-            "targetSchedule" => matches!(set, Set::Requests(_)),
-            _ => false,
-        };
-        if !known {
+        if !set.expands(&expand.name) {
             let name = std::slice::from_ref(&expand.name);
             shape::check_select(Some(name), &set.type_name(), &[])?;
         }
@@ -145,44 +166,37 @@ fn check_options(call: &Call, set: Set) -> Result<(), GraphError> {
 }
 
 /// GET by id. A row that is gone answers 404 `UnknownError` without a text; a purged request says so.
-fn one(
-    world: &mut World,
-    call: &Call,
-    name: &str,
-    set: Set,
-    id: &str,
-) -> Result<Answer, GraphError> {
-    permissions::pim_read(call, set.kind())?;
+fn one(world: &mut World, call: &Call, set: Set, id: &str) -> Result<Answer, GraphError> {
+    check_read(world, call, set, false)?;
     let type_name = set.type_name();
-    shape::check_select(call.query.select.as_deref(), &type_name, set.properties())?;
+    let select = call.query.select.as_deref();
+    shape::check_select(select, &type_name, &set.properties())?;
     check_options(call, set)?;
-    let found = match set {
-        Set::Rows(..) => {
-            let group = id
-                .split('_')
-                .next()
-                .and_then(|group| Uuid::try_parse(group).ok());
-            let scope = Scope {
-                group,
-                principal: None,
-            };
-            row_by_id(world, call, set, scope, id)
-                .ok_or_else(|| GraphError::new(404, "UnknownError", ""))?
-        }
-        Set::Requests(kind) => {
-            let request = Uuid::try_parse(id)
-                .ok()
-                .and_then(|id| world.pim.request(id, call.now, &world.behaviour))
-                .filter(|request| request.kind == kind)
-                .ok_or_else(create::no_such_request)?;
-            let mut value = to_value(&wire::request(request, call.now, false));
-            let input = &request.input;
-            let links = Links::of(input.group, input.principal, request.target);
-            finish(world, call, set, &mut value, links);
-            value
-        }
+    let found = if set.is_requests() {
+        let request = Uuid::try_parse(id)
+            .ok()
+            .and_then(|id| world.pim.request(id, call.now, &world.behaviour))
+            .filter(|request| set.holds(request))
+            .ok_or_else(create::no_such_request)?;
+        let mut value = to_value(&wire::request(request, call.now, false));
+        let links = Links::of_request(request);
+        finish(world, call, set, &mut value, links);
+        value
+    } else {
+        // The id of a group's row begins with the group; that of a role's row says nothing.
+        let group = id
+            .split('_')
+            .next()
+            .filter(|_| set.service == Service::Groups)
+            .and_then(|group| Uuid::try_parse(group).ok());
+        let scope = Scope {
+            resource: group.map(Resource::Group),
+            ..Scope::all(set.service)
+        };
+        row_by_id(world, call, set, scope, id)
+            .ok_or_else(|| GraphError::new(404, "UnknownError", ""))?
     };
-    let set_name = format!("{BASE}/{name}");
+    let set_name = format!("{}/{}", set.service.base(), set.name());
     let context = shape::context(&call.base, &call.version, &set_name, &call.query, true);
     Ok(Answer::json(
         200,
@@ -196,11 +210,11 @@ fn one(
 /// Own rows and requests of the person who asks; an application has none. Rows held through a group
 /// are not among them.
 fn current_user(world: &mut World, call: &Call, set: Set, on: &str) -> Result<Answer, GraphError> {
-    permissions::pim_read(call, set.kind())?;
+    check_read(world, call, set, true)?;
     let Actor::Person { id, .. } = call.actor() else {
         return Err(GraphError::unauthorized_access());
     };
-    let requests = matches!(set, Set::Requests(_));
+    let requests = set.is_requests();
     let allowed = on == "principal" || (requests && matches!(on, "createdBy" | "approver"));
     if !allowed {
         return Err(GraphError::bad_request(
@@ -209,12 +223,12 @@ fn current_user(world: &mut World, call: &Call, set: Set, on: &str) -> Result<An
         ));
     }
     if let Some(filter) = call.query.filter.as_ref() {
-        Scope::of(Some(filter), requests, &set.type_name())?;
+        Scope::of(set, Some(filter))?;
     }
     check_options(call, set)?;
     let scope = Scope {
-        group: None,
         principal: Some(id),
+        ..Scope::all(set.service)
     };
     let (value, next) = if on == "principal" {
         bodies(world, call, set, scope, true)
@@ -234,44 +248,17 @@ fn current_user(world: &mut World, call: &Call, set: Set, on: &str) -> Result<An
 fn others_requests(world: &World, call: &Call, set: Set, person: Uuid, on: &str) -> Vec<Value> {
     let view = world.view(call.now, call.stale);
     let filter = call.query.filter.as_ref();
-    let mut items = Vec::new();
-    for group in world.pim.group_ids() {
-        let scope = Scope {
-            group: Some(group),
-            principal: None,
-        };
-        for request in world.requests(set.kind(), scope, filter, view) {
-            let mine = match on {
-                "createdBy" => request.created_by == Some(person),
-                _ => {
-                    request.approval
-                        && request.input.principal != person
-                        && world.may_decide(person, request.input.policy(), call.now)
-                }
-            };
-            if mine {
-                items.push((
-                    request.seq,
-                    to_value(&wire::request(request, call.now, false)),
-                ));
-            }
+    let found = world.requests(set, Scope::all(set.service), filter, view);
+    let mine = |request: &&Request| match on {
+        "createdBy" => request.created_by == Some(person),
+        _ => {
+            request.approval
+                && request.input.principal != person
+                && world.may_decide(person, request.input.target.policy(), call.now)
         }
-    }
-    items.sort_by_key(|(seq, _)| *seq);
-    items.into_iter().map(|(_, value)| value).collect()
-}
-
-/// Approvals are for people only; an application is always refused.
-fn approvals(world: &mut World, call: &Call, rest: &[&str]) -> Result<Answer, GraphError> {
-    if !matches!(call.actor(), Actor::Person { .. }) {
-        return Err(GraphError::scope_not_granted(&[
-            "PrivilegedAssignmentSchedule.Read.AzureADGroup",
-        ]));
-    }
-    if call.method == "GET" {
-        permissions::pim_read(call, Kind::Assignment)?;
-    } else {
-        permissions::pim_write(call, Kind::Assignment)?;
-    }
-    approval_routes::serve(world, call, &format!("{BASE}/assignmentApprovals"), rest)
+    };
+    let bodies = found.into_iter().filter(mine);
+    bodies
+        .map(|request| to_value(&wire::request(request, call.now, false)))
+        .collect()
 }

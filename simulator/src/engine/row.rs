@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::types::{Access, Kind, ScheduleView};
+use super::target::{Resource, Target};
+use crate::types::{Kind, RoleScheduleView, ScheduleView};
 
 /// How a row ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +20,11 @@ pub(crate) struct Row {
     /// Order of creation, also the page position.
     pub seq: u64,
     pub kind: Kind,
-    pub group: Uuid,
+    pub target: Target,
     pub principal: Uuid,
-    pub access: Access,
-    /// Third part of the schedule id: the request that made it.
+    /// What the schedule id carries: the id of the request that made it.
     pub id_part: Uuid,
-    /// None for a membership made outside PIM.
+    /// None for a membership or role assignment made outside PIM.
     pub created_using: Option<Uuid>,
     /// The eligible row that an activation rests on.
     pub activated_using: Option<Uuid>,
@@ -45,27 +45,34 @@ pub(crate) struct Row {
     pub died_seq: u64,
     /// Until when a dead row is still listed.
     pub listed_until: DateTime<Utc>,
-    /// The last active owner: its end passed but access stays.
+    /// The last active holder: its end passed but access stays.
     pub stuck: bool,
 }
 
 impl Row {
-    /// Schedule id: three parts, the last one changes at each update.
+    /// Schedule id: it changes at each update. What was made outside PIM has the id of its instance.
     pub fn id(&self) -> String {
-        format!("{}_{}_{}", self.group, self.access.as_str(), self.id_part)
+        if self.is_plain() {
+            self.instance_id()
+        } else {
+            self.target.schedule_id(self.id_part)
+        }
     }
 
-    /// Instance id: the third part is the principal (measured on a live tenant).
     pub fn instance_id(&self) -> String {
-        format!("{}_{}_{}", self.group, self.access.as_str(), self.principal)
+        self.target.instance_id(self.principal, self.kind)
+    }
+
+    pub fn resource(&self) -> Resource {
+        self.target.resource()
     }
 
     pub fn is_plain(&self) -> bool {
         self.created_using.is_none()
     }
 
-    pub fn concerns(&self, kind: Kind, principal: Uuid, access: Access) -> bool {
-        self.kind == kind && self.principal == principal && self.access == access
+    pub fn concerns(&self, kind: Kind, principal: Uuid, target: Target) -> bool {
+        self.kind == kind && self.principal == principal && self.target == target
     }
 
     /// Not ended at this time: in force or still to start.
@@ -103,19 +110,44 @@ impl Row {
         self.listed_until = listed_until;
     }
 
-    pub fn view(&self, now: DateTime<Utc>) -> ScheduleView {
-        ScheduleView {
+    /// The row of a group as tests see it.
+    pub fn view(&self, now: DateTime<Utc>) -> Option<ScheduleView> {
+        let Target::Group { group, access } = self.target else {
+            return None;
+        };
+        Some(ScheduleView {
             id: self.id(),
             kind: self.kind,
-            group_id: self.group.to_string(),
+            group_id: group.to_string(),
             principal_id: self.principal.to_string(),
-            access_id: self.access,
+            access_id: access,
             activated: self.activated,
             created_using: self.created_using.map(|id| id.to_string()),
             status: "Provisioned".to_owned(),
             start: (!self.is_plain()).then(|| self.listed_start(now)),
             end: self.end,
             in_force: self.in_force(now),
-        }
+        })
+    }
+
+    /// The row of a role as tests see it.
+    pub fn role_view(&self, now: DateTime<Utc>) -> Option<RoleScheduleView> {
+        let Target::Role { role, scope } = self.target else {
+            return None;
+        };
+        Some(RoleScheduleView {
+            id: self.id(),
+            kind: self.kind,
+            role_definition_id: role.to_string(),
+            directory_scope_id: scope.directory(),
+            app_scope_id: scope.app().map(str::to_owned),
+            principal_id: self.principal.to_string(),
+            activated: self.activated,
+            created_using: self.created_using.map(|id| id.to_string()),
+            status: "Provisioned".to_owned(),
+            start: (!self.is_plain()).then(|| self.listed_start(now)),
+            end: self.end,
+            in_force: self.in_force(now),
+        })
     }
 }

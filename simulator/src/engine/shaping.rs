@@ -1,10 +1,13 @@
 //! From rows and requests to the bodies of an answer: page, `$expand`, `$select`.
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::list::{RowSet, Scope};
-use super::sets::Set;
+use super::list::Scope;
+use super::request::Request;
+use super::sets::{Listing, Set};
+use super::target::Target;
 use super::wire;
 use crate::behaviour::GroupExpansion;
 use crate::call::Call;
@@ -32,34 +35,22 @@ pub(super) fn bodies(
         .order_by
         .as_ref()
         .is_some_and(|(_, descending)| *descending);
-    let (items, next): (Vec<(Value, Links)>, _) = match set {
-        Set::Rows(kind, which) => {
-            let mut rows = world.rows(kind, which, scope, filter, view);
-            rows.retain(|seen| !direct_only || seen.member_type() == "direct");
-            let (rows, next) = paging::cut(rows, |seen| seen.row.seq, query.after, false, size);
-            let items = rows.into_iter().map(|seen| {
-                let value = match which {
-                    RowSet::Schedules => to_value(&wire::schedule(seen, now)),
-                    RowSet::Instances => to_value(&wire::instance(seen)),
-                };
-                let using = seen.row.activated_using;
-                (value, Links::of(seen.row.group, seen.principal, using))
-            });
-            (items.collect(), next)
-        }
-        Set::Requests(kind) => {
-            let found = world.requests(kind, scope, filter, view);
-            let (found, next) = paging::cut(found, |r| r.seq, query.after, descending, size);
-            let items = found.into_iter().map(|request| {
-                let value = to_value(&wire::request(request, now, false));
-                let input = &request.input;
-                (
-                    value,
-                    Links::of(input.group, input.principal, request.target),
-                )
-            });
-            (items.collect(), next)
-        }
+    let (items, next): (Vec<(Value, Links)>, _) = if set.is_requests() {
+        let found = world.requests(set, scope, filter, view);
+        let (found, next) = paging::cut(found, |r| r.seq, query.after, descending, size);
+        let items = found.into_iter().map(|request| {
+            let value = to_value(&wire::request(request, now, false));
+            (value, Links::of_request(request))
+        });
+        (items.collect(), next)
+    } else {
+        let mut rows = world.rows(set, scope, filter, view);
+        rows.retain(|seen| !direct_only || seen.is_direct());
+        let (rows, next) = paging::cut(rows, |seen| seen.row.seq, query.after, false, size);
+        let items = rows
+            .into_iter()
+            .map(|seen| (body(set, seen, now), Links::of_row(&seen)));
+        (items.collect(), next)
     };
     let shaped = items.into_iter().map(|(mut value, links)| {
         finish(world, call, set, &mut value, links);
@@ -68,21 +59,37 @@ pub(super) fn bodies(
     (shaped.collect(), next)
 }
 
+/// A row as its set shows it.
+fn body(set: Set, seen: wire::Seen<'_>, now: DateTime<Utc>) -> Value {
+    match set.listing {
+        Listing::Instances => to_value(&wire::instance(seen)),
+        _ => to_value(&wire::schedule(seen, now)),
+    }
+}
+
 /// What `$expand` can follow.
 #[derive(Clone, Copy)]
 pub(super) struct Links {
-    pub group: Uuid,
-    pub principal: Uuid,
-    /// Third part of the id of the eligible or target schedule.
+    target: Target,
+    principal: Uuid,
+    /// What the id of the eligible or target schedule carries.
     schedule: Option<Uuid>,
 }
 
 impl Links {
-    pub fn of(group: Uuid, principal: Uuid, schedule: Option<Uuid>) -> Self {
+    fn of_row(seen: &wire::Seen<'_>) -> Self {
         Self {
-            group,
-            principal,
-            schedule,
+            target: seen.row.target,
+            principal: seen.principal,
+            schedule: seen.row.activated_using,
+        }
+    }
+
+    pub fn of_request(request: &Request) -> Self {
+        Self {
+            target: request.input.target,
+            principal: request.input.principal,
+            schedule: request.target,
         }
     }
 }
@@ -91,13 +98,21 @@ impl Links {
 pub(super) fn finish(world: &World, call: &Call, set: Set, value: &mut Value, links: Links) {
     let mut expanded = Vec::new();
     for expand in &call.query.expand {
-        let mut inner = match expand.name.as_str() {
-            "group" => match world.behaviour.group_expansion {
+        let object =
+            |id: Option<Uuid>| id.map_or(Value::Null, |id| directory::routes::expanded(world, id));
+        let mut inner = match (expand.name.as_str(), links.target) {
+            ("group", Target::Group { group, .. }) => match world.behaviour.group_expansion {
                 GroupExpansion::Absent => continue,
                 GroupExpansion::Null => Value::Null,
-                GroupExpansion::Filled => directory::routes::expanded(world, links.group),
+                GroupExpansion::Filled => object(Some(group)),
             },
-            "principal" => directory::routes::expanded(world, links.principal),
+            ("principal", _) => object(Some(links.principal)),
+            ("roleDefinition", Target::Role { role, .. }) => world
+                .roles
+                .get(role)
+                .map_or(Value::Null, |role| role.body(&call.version)),
+            ("directoryScope", Target::Role { scope, .. }) => object(scope.object()),
+            ("appScope", _) => Value::Null,
             _ => linked_schedule(world, call, set, links),
         };
         shape::select(&mut inner, expand.select.as_deref(), &[]);
@@ -112,19 +127,12 @@ pub(super) fn finish(world: &World, call: &Call, set: Set, value: &mut Value, li
 /// The schedule behind `activatedUsing` or `targetSchedule`; of an instance, the instance.
 fn linked_schedule(world: &World, call: &Call, set: Set, links: Links) -> Value {
     let row = links.schedule.and_then(|part| {
-        let rows = &world.pim.group(links.group)?.rows;
+        let rows = &world.pim.book(links.target.resource())?.rows;
         rows.iter()
             .find(|row| row.id_part == part && row.kind == Kind::Eligibility)
     });
     row.map_or(Value::Null, |row| {
-        let seen = wire::Seen {
-            row,
-            principal: row.principal,
-        };
-        match set {
-            Set::Rows(_, RowSet::Instances) => to_value(&wire::instance(seen)),
-            _ => to_value(&wire::schedule(seen, call.now)),
-        }
+        body(set, wire::Seen::directly(row), call.now)
     })
 }
 
@@ -136,27 +144,15 @@ pub(super) fn row_by_id(
     scope: Scope,
     id: &str,
 ) -> Option<Value> {
-    let Set::Rows(kind, which) = set else {
-        return None;
-    };
     let view = world.view(call.now, call.stale);
     let (mut value, links) = world
-        .rows(kind, which, scope, None, view)
+        .rows(set, scope, None, view)
         .into_iter()
-        .find(|seen| match which {
-            RowSet::Schedules => seen.row.id() == id,
-            RowSet::Instances => seen.row.instance_id() == id,
+        .find(|seen| match set.listing {
+            Listing::Instances => seen.row.instance_id() == id,
+            _ => seen.row.id() == id,
         })
-        .map(|seen| {
-            let value = match which {
-                RowSet::Schedules => to_value(&wire::schedule(seen, call.now)),
-                RowSet::Instances => to_value(&wire::instance(seen)),
-            };
-            (
-                value,
-                Links::of(seen.row.group, seen.principal, seen.row.activated_using),
-            )
-        })?;
+        .map(|seen| (body(set, seen, call.now), Links::of_row(&seen)))?;
     finish(world, call, set, &mut value, links);
     Some(value)
 }

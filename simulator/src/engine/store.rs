@@ -1,4 +1,4 @@
-//! Where rows and requests are kept, indexed so that no call looks at more than its own group.
+//! Where rows and requests are kept, indexed so that no call looks at more than its own group or role.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,14 +7,15 @@ use uuid::Uuid;
 
 use super::request::{Progress, Request};
 use super::row::{Death, Row};
-use super::{last_owner, purge};
+use super::target::{Resource, Service, Target};
+use super::{last_holder, purge};
 use crate::behaviour::Behaviour;
 use crate::directory::Directory;
-use crate::types::{Access, Kind};
+use crate::types::Kind;
 
-/// What PIM knows of one group.
+/// What PIM knows of one group or role.
 #[derive(Debug, Default)]
-pub(crate) struct GroupPim {
+pub(crate) struct Book {
     /// The first request onboards a group, irreversibly.
     pub onboarded: bool,
     pub rows: Vec<Row>,
@@ -27,18 +28,18 @@ pub(crate) struct GroupPim {
     pub failed_left: u32,
 }
 
-impl GroupPim {
-    /// Rows of one principal and relationship that have not ended.
+impl Book {
+    /// Rows of one principal and target that have not ended.
     pub fn alive(
         &self,
         kind: Kind,
         principal: Uuid,
-        access: Access,
+        target: Target,
         now: DateTime<Utc>,
     ) -> impl Iterator<Item = &Row> {
         self.rows
             .iter()
-            .filter(move |row| row.concerns(kind, principal, access) && row.alive(now))
+            .filter(move |row| row.concerns(kind, principal, target) && row.alive(now))
     }
 }
 
@@ -74,8 +75,8 @@ impl View {
 /// All of PIM.
 #[derive(Debug, Default)]
 pub(crate) struct Pim {
-    groups: HashMap<Uuid, GroupPim>,
-    by_principal: HashMap<Uuid, BTreeSet<Uuid>>,
+    books: HashMap<Resource, Book>,
+    by_principal: HashMap<Uuid, BTreeSet<Resource>>,
     pub requests: Vec<Request>,
     request_ids: HashMap<Uuid, usize>,
     /// Sequence number of the latest write …
@@ -85,30 +86,45 @@ pub(crate) struct Pim {
 }
 
 impl Pim {
-    pub fn group(&self, id: Uuid) -> Option<&GroupPim> {
-        self.groups.get(&id)
+    pub fn book(&self, of: Resource) -> Option<&Book> {
+        self.books.get(&of)
     }
 
-    pub fn group_mut(&mut self, id: Uuid) -> &mut GroupPim {
-        self.groups.entry(id).or_default()
+    pub fn book_mut(&mut self, of: Resource) -> &mut Book {
+        self.books.entry(of).or_default()
     }
 
-    /// Groups in which a principal has or had rows.
-    pub fn groups_of(&self, principal: Uuid) -> Vec<Uuid> {
+    pub fn group(&self, id: Uuid) -> Option<&Book> {
+        self.book(Resource::Group(id))
+    }
+
+    pub fn group_mut(&mut self, id: Uuid) -> &mut Book {
+        self.book_mut(Resource::Group(id))
+    }
+
+    /// Groups and roles in which a principal has or had rows.
+    pub fn resources_of(&self, principal: Uuid) -> impl Iterator<Item = Resource> {
         self.by_principal
             .get(&principal)
             .into_iter()
             .flatten()
             .copied()
-            .collect()
     }
 
-    pub fn all_groups(&self) -> impl Iterator<Item = (&Uuid, &GroupPim)> {
-        self.groups.iter()
+    /// Groups in which a principal has or had rows.
+    pub fn groups_of(&self, principal: Uuid) -> impl Iterator<Item = Uuid> {
+        self.resources_of(principal).filter_map(Resource::group)
     }
 
-    pub fn group_ids(&self) -> Vec<Uuid> {
-        self.groups.keys().copied().collect()
+    pub fn books(&self) -> impl Iterator<Item = &Book> {
+        self.books.values()
+    }
+
+    /// Everything that a service has books of.
+    pub fn resources(&self, service: Service) -> Vec<Resource> {
+        let mut all: Vec<_> = self.books.keys().copied().collect();
+        all.retain(|resource| resource.service() == service);
+        all
     }
 
     /// Starts a write; stale reads show what was before it.
@@ -140,23 +156,23 @@ impl Pim {
         self.by_principal
             .entry(row.principal)
             .or_default()
-            .insert(row.group);
-        self.group_mut(row.group).rows.push(row);
+            .insert(row.resource());
+        self.book_mut(row.resource()).rows.push(row);
     }
 
     pub fn add_request(&mut self, request: Request) {
         let at = self.requests.len();
         self.request_ids.insert(request.id, at);
-        let group = self.group_mut(request.input.group);
-        group.requests.push(at);
+        let resource = request.input.target.resource();
+        let book = self.book_mut(resource);
+        book.requests.push(at);
         if !matches!(request.progress, Progress::Done(_)) {
-            group.pending.push(at);
+            book.pending.push(at);
         }
-        let (principal, group) = (request.input.principal, request.input.group);
         self.by_principal
-            .entry(principal)
+            .entry(request.input.principal)
             .or_default()
-            .insert(group);
+            .insert(resource);
         self.requests.push(request);
     }
 
@@ -171,45 +187,38 @@ impl Pim {
     }
 
     /// Whether a request for the same target still has to be decided or provisioned.
-    pub fn has_pending(
-        &mut self,
-        group: Uuid,
-        principal: Uuid,
-        access: Access,
-        now: DateTime<Utc>,
-    ) -> bool {
+    pub fn has_pending(&mut self, target: Target, principal: Uuid, now: DateTime<Utc>) -> bool {
         let requests = &self.requests;
-        let Some(group) = self.groups.get_mut(&group) else {
+        let Some(book) = self.books.get_mut(&target.resource()) else {
             return false;
         };
-        group.pending.retain(|at| {
+        book.pending.retain(|at| {
             requests
                 .get(*at)
                 .is_some_and(|request| request.pending(now))
         });
-        group
-            .pending
+        book.pending
             .iter()
             .filter_map(|at| requests.get(*at))
-            .any(|request| request.input.principal == principal && request.input.access == access)
+            .any(|request| request.input.principal == principal && request.input.target == target)
     }
 
-    /// Applies what time has done to a group: expiry in order of the ends, except for the last
-    /// active owner; forgets rows that nobody can see any more.
-    pub fn settle(&mut self, group: Uuid, now: DateTime<Utc>, directory: &Directory) {
-        let Some(group) = self.groups.get_mut(&group) else {
+    /// Applies what time has done to a group or role: expiry in order of the ends, except for the last
+    /// active holder; forgets rows that nobody can see any more.
+    pub fn settle(&mut self, of: Resource, now: DateTime<Utc>, directory: &Directory) {
+        let Some(book) = self.books.get_mut(&of) else {
             return;
         };
         let passed =
             |row: &Row| !row.stuck && row.died.is_none() && row.end.is_some_and(|end| end <= now);
-        if group.rows.iter().any(passed) {
-            let mut due: Vec<usize> = (0..group.rows.len())
-                .filter(|at| group.rows.get(*at).is_some_and(passed))
+        if book.rows.iter().any(passed) {
+            let mut due: Vec<usize> = (0..book.rows.len())
+                .filter(|at| book.rows.get(*at).is_some_and(passed))
                 .collect();
-            due.sort_by_key(|at| group.rows.get(*at).and_then(|row| row.end));
+            due.sort_by_key(|at| book.rows.get(*at).and_then(|row| row.end));
             for at in due {
-                let stays = last_owner::stays(&group.rows, at, directory);
-                if let Some(row) = group.rows.get_mut(at) {
+                let stays = last_holder::stays(&book.rows, at, directory);
+                if let Some(row) = book.rows.get_mut(at) {
                     let end = row.end.unwrap_or(now);
                     if stays {
                         row.stuck = true;
@@ -219,13 +228,13 @@ impl Pim {
                 }
             }
         }
-        group.rows.retain(|row| !purge::forgotten(row, now));
+        book.rows.retain(|row| !purge::forgotten(row, now));
     }
 
     /// Ends rows and marks the requests of merely scheduled ones as cancelled.
     pub fn kill(
         &mut self,
-        group: Uuid,
+        of: Resource,
         now: DateTime<Utc>,
         listed_until: DateTime<Utc>,
         mut which: impl FnMut(&Row) -> bool,
@@ -233,7 +242,7 @@ impl Pim {
         let seq = self.next_seq();
         let mut cancelled = Vec::new();
         let mut count = 0;
-        for row in &mut self.group_mut(group).rows {
+        for row in &mut self.book_mut(of).rows {
             if row.alive(now) && which(row) {
                 if row.scheduled(now) {
                     cancelled.extend(row.created_using);

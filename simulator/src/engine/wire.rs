@@ -1,7 +1,7 @@
-//! The JSON shapes of requests, schedules and instances of groups.
+//! The JSON shapes of requests, schedules and instances.
 //!
-//! Enum values are camelCase, as groups have them on live tenants; times are trimmed, except in the
-//! answer to a POST.
+//! Groups have camelCase enum values on live tenants; what is a string for roles is `PascalCase`. Times are
+//! trimmed, except in the answer to a POST.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,11 +10,43 @@ use uuid::Uuid;
 use super::input::Expiration;
 use super::request::Request;
 use super::row::Row;
+use super::target::{Service, Target};
 use crate::types::Kind;
 use crate::{duration, timestamp};
 
 /// What an unmodified group row says.
 const NEVER_MODIFIED: &str = "0001-01-01T08:00:00Z";
+
+/// What a row or request is about, in the words of its service.
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum About {
+    Group {
+        access_id: &'static str,
+        group_id: Uuid,
+    },
+    Role {
+        role_definition_id: Uuid,
+        directory_scope_id: Option<String>,
+        app_scope_id: Option<&'static str>,
+    },
+}
+
+impl From<Target> for About {
+    fn from(target: Target) -> Self {
+        match target {
+            Target::Group { group, access } => Self::Group {
+                access_id: access.as_str(),
+                group_id: group,
+            },
+            Target::Role { role, scope } => Self::Role {
+                role_definition_id: role,
+                directory_scope_id: scope.directory(),
+                app_scope_id: scope.app(),
+            },
+        }
+    }
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,8 +76,8 @@ pub(crate) struct Schedule {
     created_using: Option<Uuid>,
     status: &'static str,
     principal_id: Uuid,
-    access_id: &'static str,
-    group_id: Uuid,
+    #[serde(flatten)]
+    about: About,
     member_type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     assignment_type: Option<&'static str>,
@@ -56,22 +88,44 @@ pub(crate) struct Schedule {
 pub(crate) struct Seen<'a> {
     pub row: &'a Row,
     pub principal: Uuid,
+    /// Whether the group that holds it has the principal only through another group.
+    pub nested: bool,
 }
 
-impl Seen<'_> {
-    pub fn member_type(&self) -> &'static str {
-        if self.principal == self.row.principal {
-            "direct"
-        } else {
-            "group"
+impl<'a> Seen<'a> {
+    /// Seen with the principal that holds it.
+    pub fn directly(row: &'a Row) -> Self {
+        Self {
+            row,
+            principal: row.principal,
+            nested: false,
         }
     }
 
+    pub fn member_type(&self) -> &'static str {
+        let direct = self.is_direct();
+        match (self.row.target.service(), direct) {
+            (Service::Groups, true) => "direct",
+            (Service::Groups, false) => "group",
+            (Service::Roles, true) => "Direct",
+            // When Graph says which of the two is not documented; this is a guess.
+            (Service::Roles, false) if self.nested => "Inherited",
+            (Service::Roles, false) => "Group",
+        }
+    }
+
+    pub fn is_direct(&self) -> bool {
+        self.principal == self.row.principal
+    }
+
     pub fn assignment_type(&self) -> Option<&'static str> {
+        let groups = self.row.target.service() == Service::Groups;
         match self.row.kind {
             Kind::Eligibility => None,
-            Kind::Assignment if self.row.activated => Some("activated"),
-            Kind::Assignment => Some("assigned"),
+            Kind::Assignment if self.row.activated => {
+                Some(if groups { "activated" } else { "Activated" })
+            }
+            Kind::Assignment => Some(if groups { "assigned" } else { "Assigned" }),
         }
     }
 }
@@ -97,12 +151,12 @@ pub(crate) fn schedule(seen: Seen<'_>, now: DateTime<Utc>) -> Schedule {
             },
         },
         created_date_time: (!plain).then(|| timestamp::trimmed(row.created)),
-        modified_date_time: (!plain).then_some(NEVER_MODIFIED),
+        modified_date_time: (!plain && row.target.service() == Service::Groups)
+            .then_some(NEVER_MODIFIED),
         created_using: row.created_using,
         status: "Provisioned",
         principal_id: seen.principal,
-        access_id: row.access.as_str(),
-        group_id: row.group,
+        about: row.target.into(),
         member_type: seen.member_type(),
         assignment_type: seen.assignment_type(),
     }
@@ -115,46 +169,107 @@ pub(crate) struct Instance {
     start_date_time: Option<String>,
     end_date_time: Option<String>,
     principal_id: Uuid,
-    access_id: &'static str,
-    group_id: Uuid,
+    #[serde(flatten)]
+    about: About,
     member_type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     assignment_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    assignment_schedule_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    eligibility_schedule_id: Option<String>,
+    #[serde(flatten)]
+    links: InstanceLinks,
+}
+
+// Graph's own names.
+#[allow(clippy::enum_variant_names)]
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum InstanceLinks {
+    GroupAssignment {
+        assignment_schedule_id: String,
+    },
+    GroupEligibility {
+        eligibility_schedule_id: String,
+    },
+    RoleAssignment {
+        role_assignment_schedule_id: String,
+        role_assignment_origin_id: String,
+    },
+    RoleEligibility {
+        role_eligibility_schedule_id: String,
+    },
 }
 
 pub(crate) fn instance(seen: Seen<'_>) -> Instance {
     let row = seen.row;
-    let link = Some(row.id());
-    let (assignment, eligibility) = match row.kind {
-        Kind::Assignment => (link, None),
-        Kind::Eligibility => (None, link),
+    let link = row.id();
+    let links = match (row.target.service(), row.kind) {
+        (Service::Groups, Kind::Assignment) => InstanceLinks::GroupAssignment {
+            assignment_schedule_id: link,
+        },
+        (Service::Groups, Kind::Eligibility) => InstanceLinks::GroupEligibility {
+            eligibility_schedule_id: link,
+        },
+        (Service::Roles, Kind::Assignment) => InstanceLinks::RoleAssignment {
+            role_assignment_schedule_id: link,
+            role_assignment_origin_id: row.instance_id(),
+        },
+        (Service::Roles, Kind::Eligibility) => InstanceLinks::RoleEligibility {
+            role_eligibility_schedule_id: link,
+        },
     };
     Instance {
         id: row.instance_id(),
         start_date_time: (!row.is_plain()).then(|| timestamp::trimmed(row.effective)),
         end_date_time: row.end.map(timestamp::trimmed),
         principal_id: seen.principal,
-        access_id: row.access.as_str(),
-        group_id: row.group,
+        about: row.target.into(),
         member_type: seen.member_type(),
         assignment_type: seen.assignment_type(),
-        assignment_schedule_id: assignment,
-        eligibility_schedule_id: eligibility,
+        links,
     }
 }
 
+/// Only `user` is filled in every sample, also for app-only callers as far as anybody has shown.
 #[derive(Serialize)]
-struct Identity {
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum IdentitySet {
+    Group {
+        user: GroupIdentity,
+    },
+    Role {
+        application: Option<()>,
+        device: Option<()>,
+        user: RoleIdentity,
+    },
+}
+
+#[derive(Serialize)]
+struct GroupIdentity {
     id: Option<Uuid>,
 }
 
 #[derive(Serialize)]
-struct IdentitySet {
-    user: Identity,
+#[serde(rename_all = "camelCase")]
+struct RoleIdentity {
+    display_name: Option<()>,
+    id: Option<Uuid>,
+}
+
+impl IdentitySet {
+    fn of(service: Service, id: Option<Uuid>) -> Self {
+        match service {
+            Service::Groups => Self::Group {
+                user: GroupIdentity { id },
+            },
+            Service::Roles => Self::Role {
+                application: None,
+                device: None,
+                user: RoleIdentity {
+                    display_name: None,
+                    id,
+                },
+            },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -177,10 +292,9 @@ pub(crate) struct RequestBody {
     is_validation_only: bool,
     justification: Option<String>,
     principal_id: Uuid,
-    access_id: &'static str,
-    group_id: Uuid,
+    #[serde(flatten)]
+    about: About,
     target_schedule_id: Option<String>,
-    /// Only `user` in every sample, also for app-only callers as far as anybody has shown.
     created_by: IdentitySet,
     schedule_info: Option<ScheduleInfo>,
     ticket_info: TicketInfo,
@@ -231,14 +345,9 @@ pub(crate) fn request(request: &Request, now: DateTime<Utc>, posted: bool) -> Re
         is_validation_only: input.validation_only,
         justification: input.justification.clone(),
         principal_id: input.principal,
-        access_id: input.access.as_str(),
-        group_id: input.group,
+        about: input.target.into(),
         target_schedule_id: request.target_schedule_id(),
-        created_by: IdentitySet {
-            user: Identity {
-                id: request.created_by,
-            },
-        },
+        created_by: IdentitySet::of(request.service(), request.created_by),
         schedule_info,
         ticket_info: TicketInfo {
             ticket_number: input.ticket_number.clone(),

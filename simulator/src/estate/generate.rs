@@ -2,7 +2,11 @@
 
 use uuid::Uuid;
 
-use super::{ApplicationSeed, Estate, GenerateSeed, GroupSeed, SecretSeed, UserSeed};
+use super::{
+    AdministrativeUnitSeed, ApplicationSeed, Estate, GenerateSeed, GroupSeed, RoleDefinitionSeed,
+    SecretSeed, UserSeed,
+};
+use crate::directory::builtin_roles::BUILTIN_ROLES;
 
 /// The application permissions that the operator needs.
 const OPERATOR_ROLES: &[&str] = &[
@@ -11,6 +15,10 @@ const OPERATOR_ROLES: &[&str] = &[
     "RoleManagementPolicy.ReadWrite.AzureADGroup",
     "RoleManagementPolicy.ReadWrite.Directory",
     "AuthenticationContext.Read.All",
+    "RoleEligibilitySchedule.ReadWrite.Directory",
+    "RoleAssignmentSchedule.ReadWrite.Directory",
+    "RoleManagement.Read.Directory",
+    "AdministrativeUnit.Read.All",
     "GroupMember.Read.All",
     "User.ReadBasic.All",
     "Application.Read.All",
@@ -26,7 +34,11 @@ impl Estate {
             applications: vec![Self::operator_application()],
             ..Self::default()
         };
-        estate.add_generated(GenerateSeed { groups, people });
+        estate.add_generated(GenerateSeed {
+            groups,
+            people,
+            ..GenerateSeed::default()
+        });
         estate
     }
 
@@ -40,6 +52,31 @@ impl Estate {
     #[must_use]
     pub fn generated_user(n: u32) -> Uuid {
         Uuid::from_u128(0x7500_0000_0000_4000_8000_0000_0000_0000 | u128::from(n))
+    }
+
+    /// The id of generated role-assignable group number `n` (from 1), `admins-0001` and so on.
+    #[must_use]
+    pub fn generated_role_assignable_group(n: u32) -> Uuid {
+        Uuid::from_u128(0x6a00_0000_0000_4000_8000_0000_0000_0000 | u128::from(n))
+    }
+
+    /// The id of generated administrative unit number `n` (from 1), `unit-0001` and so on.
+    #[must_use]
+    pub fn generated_administrative_unit(n: u32) -> Uuid {
+        Uuid::from_u128(0x6100_0000_0000_4000_8000_0000_0000_0000 | u128::from(n))
+    }
+
+    /// The id of generated custom role number `n` (from 1), `Custom Role 0001` and so on.
+    #[must_use]
+    pub fn generated_role(n: u32) -> Uuid {
+        Uuid::from_u128(0x7200_0000_0000_4000_8000_0000_0000_0000 | u128::from(n))
+    }
+
+    /// Template ids and names of the built-in roles, which every estate has.
+    pub fn built_in_roles() -> impl Iterator<Item = (Uuid, &'static str)> {
+        BUILTIN_ROLES
+            .iter()
+            .map(|role| (role.id, role.display_name))
     }
 
     /// The operator's application as generated estates have it.
@@ -71,5 +108,24 @@ impl Estate {
             user_principal_name: format!("user-{n:04}@contoso.com"),
             account_enabled: None,
         }));
+        let assignable = (1..=size.role_assignable_groups).map(|n| GroupSeed {
+            id: Some(Self::generated_role_assignable_group(n)),
+            display_name: format!("admins-{n:04}"),
+            is_assignable_to_role: true,
+            ..GroupSeed::default()
+        });
+        self.groups.extend(assignable);
+        let units = (1..=size.administrative_units).map(|n| AdministrativeUnitSeed {
+            id: Some(Self::generated_administrative_unit(n)),
+            display_name: format!("unit-{n:04}"),
+            ..AdministrativeUnitSeed::default()
+        });
+        self.administrative_units.extend(units);
+        let roles = (1..=size.custom_roles).map(|n| RoleDefinitionSeed {
+            id: Some(Self::generated_role(n)),
+            display_name: format!("Custom Role {n:04}"),
+            ..RoleDefinitionSeed::default()
+        });
+        self.role_definitions.extend(roles);
     }
 }

@@ -40,6 +40,14 @@ pub struct Estate {
     pub authentication_contexts: Vec<AuthenticationContextSeed>,
     /// Grants that PIM already knows.
     pub schedules: Vec<ScheduleSeed>,
+    /// Administrative units.
+    pub administrative_units: Vec<AdministrativeUnitSeed>,
+    /// The tenant's own roles, beside the built-in ones.
+    pub role_definitions: Vec<RoleDefinitionSeed>,
+    /// Role assignments that were made outside PIM.
+    pub role_assignments: Vec<RoleAssignmentSeed>,
+    /// Grants of roles that PIM already knows.
+    pub role_schedules: Vec<RoleScheduleSeed>,
     /// Adds that many groups and people.
     pub generate: Option<GenerateSeed>,
     /// How the simulator behaves, when the estate has a say in it.
@@ -269,14 +277,96 @@ pub struct ScheduleSeed {
     pub justification: Option<String>,
 }
 
+/// An administrative unit.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AdministrativeUnitSeed {
+    /// Object id; none: made up.
+    #[serde(default)]
+    pub id: Option<Uuid>,
+    /// Name; not unique in a tenant.
+    pub display_name: String,
+    /// Description.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Members: ids, UPNs, group names or app ids.
+    #[serde(default)]
+    pub members: Vec<String>,
+}
+
+/// A custom role.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RoleDefinitionSeed {
+    /// Id; none: made up.
+    #[serde(default)]
+    pub id: Option<Uuid>,
+    /// Name.
+    pub display_name: String,
+    /// Description.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Allowed resource actions.
+    #[serde(default)]
+    pub actions: Vec<String>,
+}
+
+/// A role assignment made outside PIM.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RoleAssignmentSeed {
+    /// Role: id or name.
+    pub role: String,
+    /// Principal: id, UPN, group name or app id.
+    pub principal: String,
+    /// Scope; an administrative unit may be given by its name.
+    #[serde(default = "tenant_wide")]
+    pub directory_scope_id: String,
+}
+
+/// A grant of a role that exists at the start.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RoleScheduleSeed {
+    /// Eligible or active.
+    pub kind: Kind,
+    /// Role: id or name.
+    pub role: String,
+    /// Scope; an administrative unit may be given by its name.
+    #[serde(default = "tenant_wide")]
+    pub directory_scope_id: String,
+    /// Principal: id, UPN, group name or app id.
+    pub principal: String,
+    /// From when to when.
+    #[serde(default)]
+    pub window: Window,
+    /// Justification on the request.
+    #[serde(default)]
+    pub justification: Option<String>,
+}
+
+/// The scope of a role that is not told otherwise.
+pub(crate) fn tenant_wide() -> String {
+    "/".to_owned()
+}
+
 /// How much to generate.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GenerateSeed {
     /// Groups.
     pub groups: u32,
     /// People.
     pub people: u32,
+    /// Role-assignable groups.
+    #[serde(default)]
+    pub role_assignable_groups: u32,
+    /// Administrative units.
+    #[serde(default)]
+    pub administrative_units: u32,
+    /// Custom roles.
+    #[serde(default)]
+    pub custom_roles: u32,
 }
 
 /// Why an estate could not be read.

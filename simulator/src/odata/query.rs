@@ -11,7 +11,8 @@ use crate::error::GraphError;
 pub(crate) struct Expand {
     pub name: String,
     pub select: Option<Vec<String>>,
-    pub expand: Vec<Expand>,
+    /// What is expanded inside.
+    pub inner: Vec<Expand>,
 }
 
 /// Query options, with or without their `$` (Graph serves both).
@@ -169,7 +170,7 @@ fn expands(value: &str) -> Result<Vec<Expand>, GraphError> {
             let mut expand = Expand {
                 name: name.to_owned(),
                 select: None,
-                expand: Vec::new(),
+                inner: Vec::new(),
             };
             for option in inner
                 .map_or(Some(Vec::new()), |inner| split(inner, ';'))
@@ -177,7 +178,7 @@ fn expands(value: &str) -> Result<Vec<Expand>, GraphError> {
             {
                 match option.trim().split_once('=') {
                     Some(("$select", list)) => expand.select = Some(names(list)),
-                    Some(("$expand", list)) => expand.expand = expands(list)?,
+                    Some(("$expand", list)) => expand.inner = expands(list)?,
                     _ => return Err(bad()),
                 }
             }
@@ -214,8 +215,8 @@ mod tests {
         let query = Query::parse("$expand=policy($select=id;$expand=rules($select=id))").unwrap();
         let policy = &query.expand[0];
         assert_eq!(policy.select, Some(vec!["id".to_owned()]));
-        assert_eq!(policy.expand[0].name, "rules");
-        assert_eq!(policy.expand[0].select, Some(vec!["id".to_owned()]));
+        assert_eq!(policy.inner[0].name, "rules");
+        assert_eq!(policy.inner[0].select, Some(vec!["id".to_owned()]));
         for text in [
             "$expand=a(",
             "$expand=a)",

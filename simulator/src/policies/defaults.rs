@@ -107,15 +107,15 @@ fn rules(role: bool) -> Vec<Value> {
 }
 
 fn rule(type_: &str, prefix: &str, target: Target, role: bool, values: Value) -> Value {
-    let mut rule = json!({
+    let mut body = json!({
         "@odata.type": format!("#microsoft.graph.unifiedRoleManagementPolicy{type_}Rule"),
         "id": format!("{prefix}_{}", target.suffix()),
         "target": target.body(role),
     });
-    if let (Value::Object(rule), Value::Object(values)) = (&mut rule, values) {
-        rule.extend(values);
+    if let (Value::Object(body), Value::Object(values)) = (&mut body, values) {
+        body.extend(values);
     }
-    rule
+    body
 }
 
 fn approval() -> Value {

@@ -132,10 +132,7 @@ impl World {
 
     /// The policy of a directory role, by id or display name.
     pub(crate) fn role_policy(&self, name: &str) -> Result<PolicyScope, AdminError> {
-        let role = self.find_role(name).ok_or_else(|| AdminError::NotFound {
-            what: "role",
-            name: name.to_owned(),
-        })?;
+        let role = self.find_role(name)?;
         Ok(PolicyScope::Role { role })
     }
 }

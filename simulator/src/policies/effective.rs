@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::PolicyScope;
 use super::approvers::{self, Approver};
 use crate::duration;
+use crate::engine::target::{GLOBAL_ADMINISTRATOR, PRIVILEGED_ROLE_ADMINISTRATOR};
 use crate::engine::{ActivationRules, AdminRules, Policy, Requirement};
 use crate::world::World;
 
@@ -18,15 +19,19 @@ impl World {
         of(self.policies.rules(scope))
     }
 
-    /// Whether a person is among the approvers of activations, also as member of a group.
+    /// Whether a person is among the approvers of activations, also as member of a group. Where a
+    /// role names none, whoever manages roles approves; groups have no such fallback.
     pub(crate) fn may_decide(&self, person: Uuid, scope: PolicyScope, now: DateTime<Utc>) -> bool {
         let groups = self.groups_around(person, now);
-        approvers::of(self.policies.rules(scope))
-            .into_iter()
-            .any(|approver| match approver {
-                Approver::User(id) => id == person,
-                Approver::GroupMembers(id) => groups.contains(&id),
-            })
+        let named = approvers::of(self.policies.rules(scope));
+        if named.is_empty() && matches!(scope, PolicyScope::Role { .. }) {
+            let managers = [GLOBAL_ADMINISTRATOR, PRIVILEGED_ROLE_ADMINISTRATOR];
+            return self.holds_role(person, &managers, now);
+        }
+        named.into_iter().any(|approver| match approver {
+            Approver::User(id) => id == person,
+            Approver::GroupMembers(id) => groups.contains(&id),
+        })
     }
 
     /// Whether approvers have to give a reason.

@@ -32,7 +32,6 @@ mod wire;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::directory::builtin_roles::{self, BUILTIN_ROLES};
 use crate::types::Access;
 use crate::world::World;
 
@@ -71,19 +70,9 @@ impl PolicyScope {
 
 impl World {
     /// Every role definition that has a policy.
+    // The tenant's own roles belong here too.
+    #[allow(clippy::unused_self)]
     fn policy_roles(&self) -> Vec<Uuid> {
-        BUILTIN_ROLES.iter().map(|role| role.id).collect()
-    }
-
-    /// A role definition by id or display name, in any case.
-    fn find_role(&self, name: &str) -> Option<Uuid> {
-        let known = self.policy_roles();
-        let by_id = Uuid::try_parse(name).ok().filter(|id| known.contains(id));
-        by_id.or_else(|| {
-            known.into_iter().find(|id| {
-                builtin_roles::by_id(*id)
-                    .is_some_and(|role| role.display_name.eq_ignore_ascii_case(name))
-            })
-        })
+        self.roles.list().map(|role| role.id).collect()
     }
 }

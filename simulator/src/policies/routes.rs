@@ -9,6 +9,7 @@ use super::list::{self, What};
 use super::store::Depth;
 use super::wire::{self, Lens};
 use crate::answer::Answer;
+use crate::behaviour::RoleApprovers;
 use crate::call::Call;
 use crate::engine::Actor;
 use crate::error::GraphError;
@@ -189,7 +190,7 @@ fn reader(world: &World, call: &Call, named: Named) -> Reader {
     let role = matches!(named.scope, PolicyScope::Role { .. });
     Reader {
         beta: call.version == "beta",
-        approvers_optional: role && world.behaviour.role_approvers_optional,
+        approvers_optional: role && world.behaviour.role_approvers == RoleApprovers::Optional,
     }
 }
 

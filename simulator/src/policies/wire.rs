@@ -77,7 +77,7 @@ pub(super) fn check_assignment(
     for expand in expand {
         let name = std::slice::from_ref(&expand.name);
         shape::check_select(Some(name), ASSIGNMENT_TYPE, &["policy"])?;
-        check_policy(expand.select.as_deref(), &expand.expand)?;
+        check_policy(expand.select.as_deref(), &expand.inner)?;
     }
     Ok(())
 }
@@ -119,7 +119,7 @@ pub(super) fn policy(
     let (rules, mut policy) = snapshot(world, named, lens);
     shape::select(&mut policy, select, &[]);
     for expand in expand {
-        let names: &[&str] = match expand.name.as_str() {
+        let properties: &[&str] = match expand.name.as_str() {
             "*" => &["rules", "effectiveRules"],
             "rules" => &["rules"],
             _ => &["effectiveRules"],
@@ -129,8 +129,8 @@ pub(super) fn policy(
             shape::select(rule, expand.select.as_deref(), &[]);
         }
         if let Value::Object(policy) = &mut policy {
-            for name in names {
-                policy.insert((*name).to_owned(), shown.clone().into());
+            for property in properties {
+                policy.insert((*property).to_owned(), shown.clone().into());
             }
         }
     }
@@ -147,7 +147,7 @@ pub(super) fn assignment(
     let mut assignment = plain_assignment(world, named);
     shape::select(&mut assignment, select, &[]);
     for expand in expand {
-        let inner = policy(world, named, lens, expand.select.as_deref(), &expand.expand);
+        let inner = policy(world, named, lens, expand.select.as_deref(), &expand.inner);
         if let Value::Object(assignment) = &mut assignment {
             assignment.insert("policy".to_owned(), inner);
         }
@@ -184,7 +184,7 @@ pub(super) fn context(call: &Call, set: &str, entity: bool) -> String {
 fn parts(select: Option<&[String]>, expand: &[Expand]) -> String {
     let selected = select.unwrap_or_default().iter().cloned();
     let expanded = expand.iter().map(|expand| {
-        let inner = parts(expand.select.as_deref(), &expand.expand);
+        let inner = parts(expand.select.as_deref(), &expand.inner);
         format!("{}({inner})", expand.name)
     });
     selected.chain(expanded).collect::<Vec<_>>().join(",")

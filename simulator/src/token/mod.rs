@@ -52,7 +52,7 @@ impl Caller {
 pub struct DelegatedToken {
     /// Who: id or user principal name.
     pub user: String,
-    /// Scopes; the group PIM and directory read scopes by default.
+    /// Scopes; those of PIM and directory reads by default.
     pub scopes: Vec<String>,
     /// Whether the person signed in with multi-factor authentication.
     pub mfa: bool,
@@ -65,6 +65,10 @@ impl Default for DelegatedToken {
         let scopes = [
             "PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup",
             "PrivilegedEligibilitySchedule.ReadWrite.AzureADGroup",
+            "RoleAssignmentSchedule.ReadWrite.Directory",
+            "RoleEligibilitySchedule.ReadWrite.Directory",
+            "PrivilegedAccess.ReadWrite.AzureAD",
+            "RoleManagement.Read.Directory",
             "User.Read.All",
             "GroupMember.Read.All",
         ];

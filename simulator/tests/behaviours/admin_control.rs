@@ -58,8 +58,8 @@ async fn a_piece_of_an_estate_can_be_added() {
     let reply = bed.post("/_simulator/estate", piece).await;
     assert_eq!(reply.status, 200, "{:?}", reply.body);
     let state = bed.get("/_simulator/state").await;
-    assert_eq!(state.body["counts"]["users"], 12 + 1 + 3);
-    assert_eq!(state.body["counts"]["groups"], 8 + 1 + 2);
+    assert_eq!(state.body["counts"]["users"], 13 + 1 + 3);
+    assert_eq!(state.body["counts"]["groups"], 9 + 1 + 2);
     assert_eq!(state.body["counts"]["eligibilitySchedules"], 1);
     assert_eq!(state.body["requests"][0]["action"], "adminAssign");
 }
@@ -185,7 +185,7 @@ async fn a_generated_estate_has_predictable_ids_and_names() {
 #[test]
 fn the_story_is_read_whole() {
     let estate = Estate::contoso();
-    assert_eq!((estate.users.len(), estate.groups.len()), (12, 8));
+    assert_eq!((estate.users.len(), estate.groups.len()), (13, 9));
     assert_eq!(estate.applications[0].client_id, Estate::OPERATOR_CLIENT_ID);
     assert_eq!(estate.groups[0].id, Some(Estate::PAYMENTS_OPS));
     assert!(Estate::from_yaml("users: 5").is_err());

@@ -6,9 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::bed::*;
-use crate::policy_endpoints::{ASSIGNMENTS, POLICIES, of_group, of_role};
-
-const READER: &str = "f2ef992c-3afb-46b9-b7cf-a126ee74c451";
+use crate::policy_bed::{ASSIGNMENTS, POLICIES, READER, of_group, of_role};
 
 async fn control(bed: &Bed, path: &str, body: Option<Value>) -> Value {
     let method = if body.is_some() {

@@ -96,6 +96,11 @@ pub(super) fn lookup(code: &str) -> Option<(Meaning, &'static str)> {
             (Wrong, "the request does not fit the target")
         }
         "InvalidPolicy" => (Wrong, "the policy is invalid"),
+        "MfaAndAcrsConflict" => (
+            Wrong,
+            "the policy cannot demand multi-factor authentication while it demands an authentication context",
+        ),
+        "MissingProvider" => (Wrong, "the scope of the policies is missing"),
         "ActivationCustomApproversNotEmpty" => (
             Wrong,
             "the policy cannot be changed while a notification rule lists approvers",

@@ -113,6 +113,11 @@ impl Refusal {
             EndpointClass::Groups => "GroupMember.Read.All",
             EndpointClass::ServicePrincipals => "Application.Read.All",
             EndpointClass::DirectoryObjects => "Directory.Read.All",
+            EndpointClass::GroupPolicies => "RoleManagementPolicy.Read.AzureADGroup",
+            EndpointClass::RolePolicies => "RoleManagementPolicy.Read.Directory",
+            EndpointClass::AuthenticationContexts => "AuthenticationContext.Read.All",
+            EndpointClass::RoleDefinitions => "RoleManagement.Read.Directory",
+            EndpointClass::AdministrativeUnits => "AdministrativeUnit.Read.All",
             _ => return,
         };
         self.missing_permissions.push(least.to_owned());

@@ -6,7 +6,7 @@ use std::sync::{
 use serde_json::{Value, json};
 
 use super::server::{Act, Seen, Server, batch, error, ok};
-use crate::graph::{GraphClient, GraphError, GroupObject, ScheduleKind};
+use crate::graph::{GraphClient, GraphError, GroupObject, Listing, ScheduleKind};
 
 fn is_batch(seen: &Seen) -> bool {
     seen.path == "/v1.0/$batch"
@@ -213,8 +213,8 @@ async fn lists_inside_a_batch_are_followed_to_their_end() {
     .await;
     let client = server.client();
     let (one, two) = tokio::join!(
-        client.group_schedules(ScheduleKind::Eligibility, "g1"),
-        client.group_schedules(ScheduleKind::Assignment, "g1"),
+        client.schedules(ScheduleKind::Eligibility, Listing::Group("g1")),
+        client.schedules(ScheduleKind::Assignment, Listing::Group("g1")),
     );
     assert_eq!(one.unwrap().len(), 2);
     assert_eq!(two.unwrap().len(), 2);

@@ -4,6 +4,7 @@ mod auth;
 mod batch;
 mod credentials;
 mod reads;
+mod roles;
 mod secrecy;
 mod server;
 mod throttling;

@@ -4,9 +4,16 @@ use serde_json::json;
 
 use super::server::{Act, Server, answer, empty_list, error, ok};
 use crate::graph::{
-    AccessId, Advice, AssignmentType, ExpirationType, GraphClient, GraphError, MemberType,
-    NoAnswer, ObjectKind, RequestAction, RequestState, ScheduleKind,
+    AccessId, Advice, AssignmentType, ExpirationType, Family, GraphClient, GraphError, Listing,
+    MemberType, NoAnswer, ObjectKind, RequestAction, RequestState, ScheduleKind, ScheduleTarget,
 };
+
+fn group(id: &str) -> ScheduleTarget {
+    ScheduleTarget::Group {
+        access_id: AccessId::Member,
+        group_id: id.to_owned(),
+    }
+}
 
 const SCHEDULES: &str = "/v1.0/identityGovernance/privilegedAccess/group/assignmentSchedules\
     ?$filter=groupId%20eq%20%27g1%27";
@@ -33,7 +40,7 @@ async fn a_schedule_row_is_read_in_every_casing_and_with_nulls_and_new_members()
     .await;
     let rows = server
         .client()
-        .group_schedules(ScheduleKind::Assignment, "g1")
+        .schedules(ScheduleKind::Assignment, Listing::Group("g1"))
         .await
         .unwrap();
     let calls = server.calls();
@@ -62,7 +69,7 @@ async fn an_unreadable_end_fails_the_list_instead_of_reading_as_permanent() {
     let server = Server::script([ok(&json!({"value": [row]}))]).await;
     let result = server
         .client()
-        .group_schedules(ScheduleKind::Eligibility, "g1")
+        .schedules(ScheduleKind::Eligibility, Listing::Group("g1"))
         .await;
     assert!(matches!(result, Err(GraphError::Unreadable { .. })));
 }
@@ -72,11 +79,11 @@ async fn instances_and_requests_are_asked_for_by_their_keys() {
     let server = Server::script([empty_list()]).await;
     let client = server.client();
     client
-        .group_instances(ScheduleKind::Eligibility, "g1")
+        .instances(ScheduleKind::Eligibility, Listing::Group("g1"))
         .await
         .unwrap();
     client
-        .group_requests(ScheduleKind::Assignment, "g1", "p1")
+        .requests(ScheduleKind::Assignment, &group("g1"), "p1")
         .await
         .unwrap();
     let base = "/v1.0/identityGovernance/privilegedAccess/group";
@@ -102,13 +109,15 @@ async fn a_request_can_be_followed_until_it_is_forgotten() {
     .await;
     let client = server.client();
     let request = client
-        .group_request(ScheduleKind::Eligibility, "q1")
+        .request(ScheduleKind::Eligibility, Family::Groups, "q1")
         .await
         .unwrap()
         .unwrap();
     assert_eq!(request.action, RequestAction::AdminAssign);
     assert_eq!(request.state(), RequestState::InProgress);
-    let gone = client.group_request(ScheduleKind::Eligibility, "q1").await;
+    let gone = client
+        .request(ScheduleKind::Eligibility, Family::Groups, "q1")
+        .await;
     assert_eq!(gone.unwrap(), None);
 }
 
@@ -117,7 +126,7 @@ async fn a_404_without_graphs_envelope_is_an_error_not_an_absence() {
     let server = Server::script([Act::Answer(404, vec![], "<html>no</html>".to_owned())]).await;
     let error = server
         .client()
-        .group_request(ScheduleKind::Eligibility, "q1")
+        .request(ScheduleKind::Eligibility, Family::Groups, "q1")
         .await
         .unwrap_err();
     assert_eq!(error.status(), Some(404));
@@ -143,7 +152,7 @@ async fn all_pages_of_a_list_are_followed() {
     .await;
     let rows = server
         .client()
-        .group_schedules(ScheduleKind::Assignment, "g1")
+        .schedules(ScheduleKind::Assignment, Listing::Group("g1"))
         .await
         .unwrap();
     let ids: Vec<_> = rows.iter().map(|row| row.id.as_str()).collect();
@@ -162,7 +171,7 @@ async fn a_list_with_a_failed_page_fails() {
     .await;
     let result = server
         .client()
-        .group_schedules(ScheduleKind::Assignment, "g1")
+        .schedules(ScheduleKind::Assignment, Listing::Group("g1"))
         .await;
     assert_eq!(result.unwrap_err().advice(), Advice::Retry);
     assert_eq!(server.calls().len(), 1 + 3, "the page is tried three times");
@@ -176,7 +185,7 @@ async fn a_next_page_on_another_server_is_not_followed() {
         Server::script([ok(&json!({"value": [], "@odata.nextLink": next.as_str()}))]).await;
     let error = server
         .client()
-        .group_schedules(ScheduleKind::Assignment, "g1")
+        .schedules(ScheduleKind::Assignment, Listing::Group("g1"))
         .await
         .unwrap_err();
     assert!(matches!(error, GraphError::ForeignNextLink { .. }));
@@ -188,7 +197,7 @@ async fn a_list_without_its_rows_is_an_error() {
     let server = Server::script([ok(&json!({"odd": true}))]).await;
     let error = server
         .client()
-        .group_schedules(ScheduleKind::Assignment, "g1")
+        .schedules(ScheduleKind::Assignment, Listing::Group("g1"))
         .await
         .unwrap_err();
     assert!(matches!(error, GraphError::Unreadable { .. }), "{error}");
@@ -209,7 +218,7 @@ async fn passing_trouble_is_survived() {
         let server = Server::script([trouble.clone(), trouble, empty_list()]).await;
         let rows = server
             .client()
-            .group_schedules(ScheduleKind::Assignment, "g1")
+            .schedules(ScheduleKind::Assignment, Listing::Group("g1"))
             .await;
         assert_eq!(rows.unwrap(), []);
         assert_eq!(server.calls().len(), 3);
@@ -221,7 +230,7 @@ async fn lasting_trouble_is_an_error_after_a_few_tries() {
     let server = Server::script([Act::Answer(502, vec![], "<html>".to_owned())]).await;
     let error = server
         .client()
-        .group_schedules(ScheduleKind::Assignment, "g1")
+        .schedules(ScheduleKind::Assignment, Listing::Group("g1"))
         .await
         .unwrap_err();
     assert_eq!(error.advice(), Advice::Retry);

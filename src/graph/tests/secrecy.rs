@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use uuid::Uuid;
 
 use super::server::{Act, SECRET, Seen, Server, answer, batch, error, ok};
-use crate::graph::{AccessId, NewGroupRequest, RequestAction, ScheduleKind, TicketInfo};
+use crate::graph::{AccessId, NewRequest, RequestAction, ScheduleKind, ScheduleTarget, TicketInfo};
 
 const JUSTIFICATION: &str = "hush-justification";
 const TICKET: &str = "hush-ticket";
@@ -34,11 +34,13 @@ impl MakeWriter<'_> for Log {
     }
 }
 
-fn request() -> NewGroupRequest {
-    NewGroupRequest {
+fn request() -> NewRequest {
+    NewRequest {
         action: RequestAction::AdminAssign,
-        access_id: AccessId::Member,
-        group_id: "g1".to_owned(),
+        target: ScheduleTarget::Group {
+            access_id: AccessId::Member,
+            group_id: "g1".to_owned(),
+        },
         principal_id: "p1".to_owned(),
         justification: Some(JUSTIFICATION.to_owned()),
         schedule_info: None,
@@ -80,7 +82,7 @@ async fn logs_and_debug_forms_hold_neither_token_nor_secret_nor_justification() 
     one.and(two).unwrap();
     tracing::callsite::rebuild_interest_cache();
     let created = client
-        .create_group_request(ScheduleKind::Eligibility, &request(), Uuid::nil())
+        .create_request(ScheduleKind::Eligibility, &request(), Uuid::nil())
         .await
         .unwrap();
     assert_eq!(created.justification.as_deref(), Some(JUSTIFICATION));

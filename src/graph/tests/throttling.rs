@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::server::{Act, Server, batch, empty_list, error, ok, throttled};
 use crate::graph::{
-    Advice, EndpointClass, GraphClient, GraphObserver, Outcome, Priority, ScheduleKind,
+    Advice, EndpointClass, GraphClient, GraphObserver, Listing, Outcome, Priority, ScheduleKind,
 };
 
 /// Remembers what it was told.
@@ -103,13 +103,15 @@ async fn a_pause_named_by_one_item_of_a_batch_holds_for_all() {
     let (client, notes) = observed(&server);
     let started = Instant::now();
     let (eligible, active) = tokio::join!(
-        client.group_schedules(ScheduleKind::Eligibility, "g1"),
+        client.schedules(ScheduleKind::Eligibility, Listing::Group("g1")),
         async {
             client
-                .group_schedules(ScheduleKind::Assignment, "g1")
+                .schedules(ScheduleKind::Assignment, Listing::Group("g1"))
                 .await
                 .unwrap();
-            client.group_schedules(ScheduleKind::Assignment, "g2").await
+            client
+                .schedules(ScheduleKind::Assignment, Listing::Group("g2"))
+                .await
         }
     );
     eligible.unwrap();
@@ -174,7 +176,7 @@ async fn one_exchange_at_a_time_is_enough_for_everything() {
         async move {
             let group = format!("g{n}");
             client
-                .group_schedules(ScheduleKind::Eligibility, &group)
+                .schedules(ScheduleKind::Eligibility, Listing::Group(&group))
                 .await?;
             client.objects_by_ids(&[group]).await
         }

@@ -6,15 +6,17 @@ use uuid::Uuid;
 
 use super::server::{Act, Server, answer, error, throttled};
 use crate::graph::{
-    AccessId, Advice, Expiration, GraphClient, GraphError, GroupScheduleRequest, NewGroupRequest,
-    RequestAction, RequestState, ScheduleInfo, ScheduleKind, TicketInfo,
+    AccessId, Advice, Expiration, Family, GraphClient, GraphError, NewRequest, RequestAction,
+    RequestState, ScheduleInfo, ScheduleKind, ScheduleRequest, ScheduleTarget, TicketInfo,
 };
 
-fn assign() -> NewGroupRequest {
-    NewGroupRequest {
+fn assign() -> NewRequest {
+    NewRequest {
         action: RequestAction::AdminAssign,
-        access_id: AccessId::Member,
-        group_id: "g1".to_owned(),
+        target: ScheduleTarget::Group {
+            access_id: AccessId::Member,
+            group_id: "g1".to_owned(),
+        },
         principal_id: "p1".to_owned(),
         justification: Some("because".to_owned()),
         schedule_info: Some(ScheduleInfo {
@@ -29,8 +31,8 @@ fn assign() -> NewGroupRequest {
     }
 }
 
-fn remove() -> NewGroupRequest {
-    NewGroupRequest {
+fn remove() -> NewRequest {
+    NewRequest {
         action: RequestAction::AdminRemove,
         justification: None,
         schedule_info: None,
@@ -46,12 +48,9 @@ fn created(status: &str) -> Act {
     )
 }
 
-async fn post(
-    client: &GraphClient,
-    body: &NewGroupRequest,
-) -> Result<GroupScheduleRequest, GraphError> {
+async fn post(client: &GraphClient, body: &NewRequest) -> Result<ScheduleRequest, GraphError> {
     client
-        .create_group_request(ScheduleKind::Eligibility, body, Uuid::nil())
+        .create_request(ScheduleKind::Eligibility, body, Uuid::nil())
         .await
 }
 
@@ -193,7 +192,7 @@ async fn a_request_is_cancelled_by_its_own_id() {
     let server = Server::script([Act::Answer(204, vec![], String::new())]).await;
     let client = server.client();
     client
-        .cancel_group_request(ScheduleKind::Assignment, "q1", Uuid::nil())
+        .cancel_request(ScheduleKind::Assignment, Family::Groups, "q1", Uuid::nil())
         .await
         .unwrap();
     let calls = server.calls();

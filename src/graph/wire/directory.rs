@@ -1,4 +1,4 @@
-//! Users, groups and service principals, as far as grants need them.
+//! Users, groups, service principals, role definitions and administrative units, as far as grants need them.
 
 use serde::Deserialize;
 
@@ -100,6 +100,28 @@ pub struct GroupObject {
     /// Whether it is a security group.
     #[serde(default)]
     pub security_enabled: Option<bool>,
+}
+
+/// A directory role. Of a built-in one the id is that of its template, the same in every tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleDefinition {
+    /// What grants name it by.
+    pub id: String,
+    /// Name for people; Microsoft changes it now and then, and that of a custom role need not be unique.
+    #[serde(default)]
+    pub display_name: Option<String>,
+}
+
+/// A part of the directory that roles can be limited to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdministrativeUnit {
+    /// Object id.
+    pub id: String,
+    /// Name for people; not unique.
+    #[serde(default)]
+    pub display_name: Option<String>,
 }
 
 impl From<GroupObject> for DirectoryObject {

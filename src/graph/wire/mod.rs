@@ -5,12 +5,14 @@
 
 mod directory;
 mod open_enum;
+mod policy;
 mod schedule;
 mod time;
 
-pub use directory::{DirectoryObject, GroupObject, ObjectKind};
+pub use directory::{AdministrativeUnit, DirectoryObject, GroupObject, ObjectKind, RoleDefinition};
+pub use policy::{AuthenticationContextObject, PolicyAssignment, PolicyObject};
 pub use schedule::{
-    AccessId, AssignmentType, Expiration, ExpirationType, GroupSchedule, GroupScheduleInstance,
-    GroupScheduleRequest, MemberType, NewGroupRequest, RequestAction, ScheduleInfo, ScheduleKind,
-    TicketInfo,
+    AccessId, AssignmentType, Expiration, ExpirationType, Family, MemberType, NewRequest,
+    RequestAction, Schedule, ScheduleInfo, ScheduleInstance, ScheduleKind, ScheduleRequest,
+    ScheduleTarget, TicketInfo,
 };

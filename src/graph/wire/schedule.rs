@@ -1,4 +1,4 @@
-//! Schedules, instances and requests of groups.
+//! Schedules, instances and requests, of groups and of directory roles: the same shapes about different targets.
 
 use std::fmt;
 
@@ -7,22 +7,110 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{open_enum::open_enum, time};
 
+/// What schedules are about: the first half of every path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family {
+    /// Memberships and ownerships of groups.
+    Groups,
+    /// Directory roles.
+    Roles,
+}
+
+/// What a grant is about, in the fields that Graph has for it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum ScheduleTarget {
+    /// A relationship with a group.
+    Group {
+        /// Member or owner.
+        access_id: AccessId,
+        /// Object id of the group.
+        group_id: String,
+    },
+    /// A directory role at a scope.
+    Role {
+        /// Id of the role definition.
+        role_definition_id: String,
+        /// The scope, such as `/`.
+        directory_scope_id: String,
+    },
+}
+
+impl ScheduleTarget {
+    /// Where it is asked for.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        match self {
+            Self::Group { .. } => Family::Groups,
+            Self::Role { .. } => Family::Roles,
+        }
+    }
+
+    /// The target of a row. None for a row that names neither, or a role at a scope of an application.
+    fn of_row(
+        (group_id, access_id): (&str, &AccessId),
+        role: Option<&String>,
+        scope: Option<&String>,
+    ) -> Option<Self> {
+        match (role, scope) {
+            (Some(role), Some(scope)) => Some(Self::Role {
+                role_definition_id: role.clone(),
+                directory_scope_id: scope.clone(),
+            }),
+            (None, _) if !group_id.is_empty() => Some(Self::Group {
+                access_id: access_id.clone(),
+                group_id: group_id.to_owned(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! rows_with_a_target {
+    ($($row:ident),+) => {
+        $(impl $row {
+            /// What the row is about; none where it is nothing that a grant can be about.
+            #[must_use]
+            pub fn target(&self) -> Option<ScheduleTarget> {
+                ScheduleTarget::of_row(
+                    (&self.group_id, &self.access_id),
+                    self.role_definition_id.as_ref(),
+                    self.directory_scope_id.as_ref(),
+                )
+            }
+        })+
+    };
+}
+
+rows_with_a_target!(Schedule, ScheduleInstance, ScheduleRequest);
+
 /// Which of the two sets a grant belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ScheduleKind {
-    /// The principal may activate the membership.
+    /// The principal may activate the membership or role.
     Eligibility,
-    /// The principal holds the membership.
+    /// The principal holds the membership or role.
     Assignment,
 }
 
 impl ScheduleKind {
-    /// The prefix of Graph's entity set names: `eligibility` or `assignment`.
+    /// The prefix of Graph's entity set names.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn of(self, family: Family) -> &'static str {
+        match (family, self) {
+            (Family::Groups, Self::Eligibility) => "eligibility",
+            (Family::Groups, Self::Assignment) => "assignment",
+            (Family::Roles, Self::Eligibility) => "roleEligibility",
+            (Family::Roles, Self::Assignment) => "roleAssignment",
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
         match self {
-            Self::Eligibility => "eligibility",
-            Self::Assignment => "assignment",
+            Self::Eligibility => Self::Assignment,
+            Self::Assignment => Self::Eligibility,
         }
     }
 }
@@ -194,18 +282,24 @@ impl fmt::Debug for TicketInfo {
 /// A current or future grant. Its `id` changes with every update: identify a grant by group, principal, access and kind.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct GroupSchedule {
+pub struct Schedule {
     /// Id of the row, not of the grant.
     pub id: String,
-    /// The group; empty if Graph left it out.
+    /// The group; empty for a role, or if Graph left it out.
     #[serde(default, deserialize_with = "null_as_default")]
     pub group_id: String,
     /// Who holds the grant; empty if Graph left it out.
     #[serde(default, deserialize_with = "null_as_default")]
     pub principal_id: String,
-    /// Member or owner.
+    /// Member or owner, of a row about a group.
     #[serde(default, deserialize_with = "null_as_default")]
     pub access_id: AccessId,
+    /// The role, of a row about a role.
+    #[serde(default)]
+    pub role_definition_id: Option<String>,
+    /// The scope of the role; none for one within an application.
+    #[serde(default)]
+    pub directory_scope_id: Option<String>,
     /// Open text; see [`classify`](crate::graph::classify).
     #[serde(default, deserialize_with = "null_as_default")]
     pub status: String,
@@ -232,18 +326,24 @@ pub struct GroupSchedule {
 /// A grant that is in force now.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct GroupScheduleInstance {
+pub struct ScheduleInstance {
     /// Id of the row.
     pub id: String,
-    /// The group; empty if Graph left it out.
+    /// The group; empty for a role, or if Graph left it out.
     #[serde(default, deserialize_with = "null_as_default")]
     pub group_id: String,
     /// Who holds the grant; empty if Graph left it out.
     #[serde(default, deserialize_with = "null_as_default")]
     pub principal_id: String,
-    /// Member or owner.
+    /// Member or owner, of a row about a group.
     #[serde(default, deserialize_with = "null_as_default")]
     pub access_id: AccessId,
+    /// The role, of a row about a role.
+    #[serde(default)]
+    pub role_definition_id: Option<String>,
+    /// The scope of the role; none for one within an application.
+    #[serde(default)]
+    pub directory_scope_id: Option<String>,
     /// Direct or through a group.
     #[serde(default, deserialize_with = "null_as_default")]
     pub member_type: MemberType,
@@ -257,33 +357,39 @@ pub struct GroupScheduleInstance {
     #[serde(default, deserialize_with = "time::read")]
     pub end_date_time: Option<DateTime<Utc>>,
     /// The schedule behind an active instance.
-    #[serde(default)]
+    #[serde(default, alias = "roleAssignmentScheduleId")]
     pub assignment_schedule_id: Option<String>,
     /// The schedule behind an eligible instance.
-    #[serde(default)]
+    #[serde(default, alias = "roleEligibilityScheduleId")]
     pub eligibility_schedule_id: Option<String>,
 }
 
 /// A request as Graph reports it. Requests are history: Graph forgets them after some weeks.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct GroupScheduleRequest {
+pub struct ScheduleRequest {
     /// Id of the request.
     pub id: String,
-    /// Open text; see [`GroupScheduleRequest::state`](Self::state).
+    /// Open text; see [`ScheduleRequest::state`](Self::state).
     pub status: String,
     /// What was asked for.
     #[serde(default, deserialize_with = "null_as_default")]
     pub action: RequestAction,
-    /// The group; empty if Graph left it out.
+    /// The group; empty for a role, or if Graph left it out.
     #[serde(default, deserialize_with = "null_as_default")]
     pub group_id: String,
     /// Whose grant; empty if Graph left it out.
     #[serde(default, deserialize_with = "null_as_default")]
     pub principal_id: String,
-    /// Member or owner.
+    /// Member or owner, of a row about a group.
     #[serde(default, deserialize_with = "null_as_default")]
     pub access_id: AccessId,
+    /// The role, of a row about a role.
+    #[serde(default)]
+    pub role_definition_id: Option<String>,
+    /// The scope of the role; none for one within an application.
+    #[serde(default)]
+    pub directory_scope_id: Option<String>,
     /// Why.
     #[serde(default)]
     pub justification: Option<String>,
@@ -310,16 +416,15 @@ pub struct GroupScheduleRequest {
     pub completed_date_time: Option<DateTime<Utc>>,
 }
 
-impl fmt::Debug for GroupScheduleRequest {
+impl fmt::Debug for ScheduleRequest {
     /// Leaves out what people wrote (justification, ticket).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GroupScheduleRequest")
+        f.debug_struct("ScheduleRequest")
             .field("id", &self.id)
             .field("status", &self.status)
             .field("action", &self.action)
-            .field("group_id", &self.group_id)
+            .field("target", &self.target())
             .field("principal_id", &self.principal_id)
-            .field("access_id", &self.access_id)
             .field("schedule_info", &self.schedule_info)
             .finish_non_exhaustive()
     }
@@ -328,13 +433,12 @@ impl fmt::Debug for GroupScheduleRequest {
 /// The body of a new request.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct NewGroupRequest {
+pub struct NewRequest {
     /// What to do.
     pub action: RequestAction,
-    /// Member or owner.
-    pub access_id: AccessId,
-    /// Object id of the group.
-    pub group_id: String,
+    /// What the grant is about.
+    #[serde(flatten)]
+    pub target: ScheduleTarget,
     /// Object id of the principal (never a sign-in name).
     pub principal_id: String,
     /// Why; always send one, as many policies demand it.
@@ -351,13 +455,12 @@ pub struct NewGroupRequest {
     pub is_validation_only: bool,
 }
 
-impl fmt::Debug for NewGroupRequest {
+impl fmt::Debug for NewRequest {
     /// Leaves out what people wrote (justification, ticket).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewGroupRequest")
+        f.debug_struct("NewRequest")
             .field("action", &self.action)
-            .field("access_id", &self.access_id)
-            .field("group_id", &self.group_id)
+            .field("target", &self.target)
             .field("principal_id", &self.principal_id)
             .field("schedule_info", &self.schedule_info)
             .finish_non_exhaustive()

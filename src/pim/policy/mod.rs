@@ -17,6 +17,11 @@ mod rules;
 pub mod span;
 mod stated;
 
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod tests;
+
 pub use lint::{Lint, LintFacts, lints};
 pub use model::{Address, Approver, Policy, Rule, demand_text, level_text};
 pub use order::Relation;

@@ -1,6 +1,6 @@
-//! The last active owner of a group is not removed.
+//! The last active owner of a group is not removed, nor the last Global Administrator.
 //!
-//! Measured on live tenants: when the window of the last owner passes, the row stays listed with an
+//! Measured on live tenants for owners: when the window of the last owner passes, the row stays listed with an
 //! end in the past and status `Provisioned`; deactivating it answers
 //! `CannotDeleteLastAdminAssignment`. A service principal as second owner does not count.
 
@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::row::Row;
 use crate::directory::{Class, Directory};
 use crate::error::GraphError;
-use crate::types::{Access, Kind};
+use crate::types::Kind;
 
 /// Whether the row at this position stays although its end has passed.
 pub(super) fn stays(rows: &[Row], at: usize, directory: &Directory) -> bool {
@@ -20,7 +20,7 @@ pub(super) fn stays(rows: &[Row], at: usize, directory: &Directory) -> bool {
     row.effective <= end && is_last(rows, row, end, directory)
 }
 
-/// Refuses to remove the last active owner.
+/// Refuses to remove the last active holder.
 pub(super) fn refuse(
     rows: &[Row],
     row: &Row,
@@ -37,15 +37,15 @@ pub(super) fn refuse(
 }
 
 fn is_last(rows: &[Row], row: &Row, at: DateTime<Utc>, directory: &Directory) -> bool {
-    let owns = |row: &Row| row.kind == Kind::Assignment && row.access == Access::Owner;
+    let holds = |row: &Row| row.kind == Kind::Assignment && row.target.keeps_last();
     let is_user = |row: &Row| {
         directory
             .get(row.principal)
             .is_some_and(|entry| entry.object.class() == Class::User)
     };
-    owns(row)
+    holds(row)
         && is_user(row)
         && !rows.iter().any(|other| {
-            owns(other) && other.seq != row.seq && other.in_force(at) && is_user(other)
+            holds(other) && other.seq != row.seq && other.in_force(at) && is_user(other)
         })
 }
