@@ -36,6 +36,7 @@ pub mod report;
 pub mod resolve;
 mod resync;
 pub mod run;
+mod secrets;
 pub mod serve;
 mod service_account;
 mod sign_in;

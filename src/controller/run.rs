@@ -12,7 +12,7 @@ use futures::{
     stream::select,
 };
 use k8s_controller::LeaderElection;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
     core::{DeserializeGuard, PartialObjectMeta},
@@ -49,8 +49,8 @@ use super::{
     origin::Origins,
     registry::Registry,
     removals::Removals,
+    secrets,
     serve::{Readiness, serve},
-    sign_in::secret_of,
     tenant_report::keep_reporting,
     tenants::{self, Tenants},
     wakeups::Wakeups,
@@ -279,6 +279,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     tokio::select! {
         _ = async { tokio::join!(tenants, grants) } => {}
         () = fence => {}
+        () = secrets::follow(&context) => {}
         () = is_ready => {}
         () = context.removals.run(&context) => {}
     }
@@ -317,23 +318,9 @@ fn tenant_controller(
         predicates::generation.combine(predicates::annotations),
         PredicateConfig::default(),
     );
-    let secrets =
-        Api::<PartialObjectMeta<Secret>>::namespaced(context.client.clone(), &context.namespace);
-    let tenants = store.clone();
-    let users_of = move |secret: PartialObjectMeta<Secret>| {
-        let name = secret.name_any();
-        let uses = move |tenant: &EntraTenant| secret_of(tenant) == Some(name.as_str());
-        tenants
-            .state()
-            .into_iter()
-            .filter(|tenant| uses(tenant))
-            .map(|tenant| ObjectRef::from_obj(tenant.as_ref()))
-            .collect::<Vec<_>>()
-    };
     let triggers = UnboundedReceiverStream::new(context.wakeups.triggers(tenants::KIND))
         .map(|key: ObjectKey| ObjectRef::new(&key.name));
     let run = Controller::for_stream(stream, store)
-        .watches(secrets, watcher::Config::default(), users_of)
         .reconcile_on(triggers)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(
