@@ -7,7 +7,7 @@ CARGO_DENY_VERSION = 0.20.2
 CARGO_DENY = $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-.PHONY: help demo test bench crds fmt tools
+.PHONY: help demo test bench crds chart fmt tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -33,6 +33,9 @@ $(CARGO_DENY):
 
 crds: ## Regenerate crds/ from the types
 	$(CARGO) run --locked --quiet -- crds --output-dir crds
+
+chart: crds ## Regenerate what the chart copies and the table in its README
+	UPDATE=1 $(CARGO) test --locked --test chart generated
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
