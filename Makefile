@@ -7,10 +7,10 @@ CARGO_DENY_VERSION = 0.20.2
 CARGO_DENY = $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-.PHONY: help demo test bench crds chart fmt tools
+.PHONY: help demo test test-clients bench crds chart fmt tools
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 demo: ## Play the story: operator, real API server and Graph simulator on loopback (KEEP=1 stays up)
 	$(CARGO) run --locked --package pim-harness --bin demo
@@ -20,6 +20,9 @@ test: tools ## Everything CI runs: format, lints, dependencies, unit, property a
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 	$(CARGO_DENY) --all-features --locked check licenses bans sources
 	$(CARGO) test --locked --workspace
+
+test-clients: ## Microsoft's Graph SDK for Python, unmodified, against the simulator; says when it is skipped, and why
+	@CARGO="$(CARGO)" tests/clients/run
 
 bench: ## Counted benchmarks, and a million cases of the fence's laws; writes target/bench/results.json (CASE=name runs one)
 	$(CARGO) run --locked --release --package pim-harness --bin bench -- $(CASE)

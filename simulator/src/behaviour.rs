@@ -145,6 +145,10 @@ pub struct Behaviour {
     /// Successful removals of active rows are answered 400 `RoleAssignmentDoesNotExist`, as measured
     /// twice in a run on a live tenant. The next N removals; the counter goes down.
     pub misreported_removals: u32,
+    /// Requests that pass every check are answered 201 with status `Failed` and leave no schedule, as
+    /// live tenants do while something has not replicated. The next N requests that grant something;
+    /// the counter goes down.
+    pub failed_requests: u32,
 }
 
 impl Default for Behaviour {
@@ -180,6 +184,7 @@ impl Default for Behaviour {
             token_lifetime: Duration::from_secs(3599),
             licensed: true,
             misreported_removals: 0,
+            failed_requests: 0,
         }
     }
 }

@@ -60,7 +60,7 @@ pub enum FaultKind {
         /// The text, JSON or not.
         text: String,
     },
-    /// PIM lists answer from before the last write. Only GET calls.
+    /// PIM lists and policies answer from before the last write. Only GET calls.
     StaleRead,
     /// Lists answer 200 with `value: []`. Only GET calls.
     EmptyList,

@@ -1,4 +1,4 @@
-//! `pim-simulator`: Microsoft Graph's PIM for groups, in memory, on a port of your choice.
+//! `pim-simulator`: Microsoft Graph's PIM for groups and roles, in memory, on a port of your choice.
 
 use std::io::Write as _;
 use std::net::SocketAddr;

@@ -425,9 +425,10 @@ impl World {
         match found.as_slice() {
             [one] => Ok(one.id),
             [] => Err(AdminError::NotFound {
-                what: classes
-                    .first()
-                    .map_or("object", |class| class.set().trim_end_matches('s')),
+                what: classes.first().map_or("object", |class| {
+                    let set = class.set().trim_start_matches("directory/");
+                    set.trim_end_matches('s')
+                }),
                 name: name.to_owned(),
             }),
             _ => Err(AdminError::Ambiguous {

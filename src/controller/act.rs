@@ -457,6 +457,17 @@ fn refusal_message(error: &GraphError, order: &Order<'_>) -> String {
             error.code().unwrap_or_default(),
             error.message().unwrap_or_default(),
         ),
-        _ => format!("Graph refused {action}: {error}"),
+        _ => match (error.code(), order.about) {
+            (Some("CannotDeleteLastAdminAssignment"), _) => format!(
+                "Entra does not remove {} from {}, which nobody else holds: give it to somebody else first (CannotDeleteLastAdminAssignment)",
+                order.resolved.principal_name, order.resolved.target_name
+            ),
+            // A list of all roles shows only what principals hold themselves.
+            (Some("RoleAssignmentExists"), GrantTarget::Role { .. }) => format!(
+                "Graph refused {action}, because {} holds {} already: where Entra lists no such role of its own, it comes through a group or from outside PIM (RoleAssignmentExists)",
+                order.resolved.principal_name, order.resolved.target_name
+            ),
+            _ => format!("Graph refused {action}: {error}"),
+        },
     }
 }

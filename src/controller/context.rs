@@ -7,7 +7,8 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use kube::{Client, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -25,6 +26,7 @@ use super::{
     metrics::Metrics,
     objects::{Census, Objects},
     origin::Origins,
+    policy::PolicyClaims,
     registry::{Claim, Registry},
     removals::Removals,
     status::since,
@@ -68,6 +70,10 @@ pub struct Context {
     pub kinds: Vec<Arc<dyn Objects>>,
     /// Whether they have been read once.
     pub kinds_read: Vec<FirstList>,
+    /// Which `PimPolicy` manages what.
+    pub policies: PolicyClaims,
+    /// Whether the claims of objects that were there at the start are entered.
+    pub claims_primed: OnceCell<()>,
     /// Whose turn it is.
     pub lanes: Arc<Lanes>,
 }
@@ -164,7 +170,7 @@ pub struct Answer {
 
 impl Memory {
     /// Notes the object as a write of ours left it.
-    pub fn note_written<K: Grant>(&self, object: &K) {
+    pub fn note_written<K: Resource>(&self, object: &K) {
         if let (Some(uid), Some(revision)) = (object.uid(), revision(object)) {
             lock(&self.written).insert(uid, revision);
         }
@@ -172,7 +178,7 @@ impl Memory {
 
     /// Whether a copy from the store is from before our own last write. Whatever is decided on it would be refused as a conflict.
     #[must_use]
-    pub fn is_behind<K: Grant>(&self, copy: &K) -> bool {
+    pub fn is_behind<K: Resource>(&self, copy: &K) -> bool {
         let uid = copy.uid().unwrap_or_default();
         let mut written = lock(&self.written);
         let behind = match (written.get(&uid), revision(copy)) {
@@ -232,7 +238,7 @@ impl Memory {
 }
 
 /// The revision of an object. API servers count them up; where one does not, nothing depends on it.
-fn revision<K: Grant>(object: &K) -> Option<u64> {
+fn revision<K: Resource>(object: &K) -> Option<u64> {
     object.resource_version()?.parse().ok()
 }
 

@@ -28,6 +28,8 @@ pub mod metrics;
 pub mod objects;
 pub mod origin;
 mod pass;
+pub mod policy;
+mod preflight;
 mod publish;
 pub mod reconcile;
 pub mod registry;

@@ -19,8 +19,10 @@ use crate::{
 
 use super::{
     authority::Holder,
-    grant::{Grant, Named, ObjectKey, Target},
+    claims::earlier_claim,
+    grant::{Grant, Named, NaturalKey, ObjectKey, Target},
     pass::is_held,
+    registry::Claim,
     resolve::object_scope,
     status::find_condition,
 };
@@ -31,6 +33,8 @@ pub trait Objects: Send + Sync {
     fn of_tenant(&self, tenant: &str) -> Vec<ObjectKey>;
     /// Every object.
     fn all(&self) -> Vec<ObjectKey>;
+    /// What the objects claim before they are looked at.
+    fn claims(&self) -> Vec<(NaturalKey, Claim)>;
     /// The uid of every object.
     fn uids(&self) -> Vec<String>;
     /// The objects that hold a grant, or may: they are held by our finalizer, or their status says so. With their namespace.
@@ -80,6 +84,12 @@ impl<K: Grant> Objects for StoredObjects<K> {
         let state = self.0.state();
         let key = |guard: &Arc<DeserializeGuard<K>>| ObjectKey::of(K::KIND, guard.as_ref());
         state.iter().map(key).collect()
+    }
+
+    fn claims(&self) -> Vec<(NaturalKey, Claim)> {
+        let state = self.0.state();
+        let readable = state.iter().filter_map(|guard| guard.0.as_ref().ok());
+        readable.filter_map(earlier_claim).collect()
     }
 
     fn uids(&self) -> Vec<String> {

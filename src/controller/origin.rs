@@ -14,7 +14,7 @@ use std::{
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     api::{ApiResource, DynamicObject},
     core::GroupVersionKind,
 };
@@ -98,13 +98,14 @@ impl Origins {
 
     /// Where an object comes from. Takes a second at the most.
     pub async fn of<K: Grant>(&self, grant: &K) -> Origin {
-        let object = ObjectKey::of(K::KIND, grant);
-        let records = claimed(
-            grant.labels(),
-            grant.annotations(),
-            &object,
-            &self.argocd_namespaces,
-        );
+        self.of_object(K::KIND, grant).await
+    }
+
+    /// The same for an object of any kind.
+    pub async fn of_object<R: Resource>(&self, kind: &'static str, object: &R) -> Origin {
+        let (labels, annotations) = (object.labels(), object.annotations());
+        let object = ObjectKey::of(kind, object);
+        let records = claimed(labels, annotations, &object, &self.argocd_namespaces);
         let revisions = join_all(
             records
                 .into_iter()

@@ -59,7 +59,7 @@ pub struct Reconciler<K: Grant> {
     pub first_list: FirstList,
     /// What passes leave for each other.
     pub memory: Memory,
-    /// Set once the claims of all objects with pinned ids are entered.
+    /// Set once the nudges of all objects are heard.
     pub primed: OnceCell<()>,
 }
 
@@ -246,8 +246,8 @@ impl<K: Grant> Reconciler<K> {
             Authorized::Yes(pass) => pass,
             Authorized::No(pass) => return Ok(pass),
         };
-        if let Some(winner) = self.claim(grant, &place) {
-            return Ok(pass.say(&report::conflict(&winner.to_string()), generation, now));
+        if let Some(conflict) = self.claim(grant, &place) {
+            return Ok(pass.say(&conflict, generation, now));
         }
         self.settle(pass, &desired, &place, now).await
     }
@@ -376,7 +376,13 @@ impl<K: Grant> Reconciler<K> {
         now: DateTime<Utc>,
     ) -> Result<Pass<K>, ReconcileError> {
         let generation = pass.grant.meta().generation.unwrap_or_default();
+        if let Some(pass) = self.spare_rival(&pass, place, order.change, now).await {
+            return Ok(pass);
+        }
         if let Some(pass) = self.authorize_write(&pass, place, order, now).await? {
+            return Ok(pass);
+        }
+        if let Some(pass) = self.preflight(&pass, place, order, now).await {
             return Ok(pass);
         }
         let (mut pass, clearance) = match self.brake(pass, place, order, now).await? {

@@ -24,6 +24,8 @@ pub struct Claim {
     pub uid: String,
     /// The object.
     pub object: ObjectKey,
+    /// Whether it declares access without an end.
+    pub permanent: bool,
 }
 
 #[derive(Default)]
@@ -39,8 +41,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Enters a claim; an object has at most one, so an earlier one goes.
-    pub fn claim(&self, key: &NaturalKey, claim: Claim) {
+    /// Enters a claim; an object has at most one, so an earlier one goes. False if it was there already.
+    pub fn claim(&self, key: &NaturalKey, claim: Claim) -> bool {
         let mut claims = lock(&self.claims);
         if let Some(earlier) = claims.by_object.get(&claim.object).cloned() {
             if earlier == *key
@@ -49,25 +51,26 @@ impl Registry {
                     .get(key)
                     .is_some_and(|held| held.contains(&claim))
             {
-                return;
+                return false;
             }
             claims.remove(&earlier, &claim.object);
         }
         claims.by_object.insert(claim.object.clone(), key.clone());
         claims.by_key.entry(key.clone()).or_default().push(claim);
+        true
     }
 
-    /// Gives up an object's claim; says who else claims the key.
+    /// Gives up an object's claim; says who else claims the key, or one that the claim stood in the way of.
     pub fn release(&self, object: &ObjectKey) -> Vec<ObjectKey> {
         let mut claims = lock(&self.claims);
         let Some(key) = claims.by_object.remove(object) else {
             return Vec::new();
         };
         claims.remove(&key, object);
-        claims
-            .by_key
-            .get(&key)
-            .into_iter()
+        let rival = key.rival();
+        let others = [Some(&key), rival.as_ref()].into_iter().flatten();
+        others
+            .filter_map(|key| claims.by_key.get(key))
             .flatten()
             .map(|claim| claim.object.clone())
             .collect()
@@ -168,6 +171,7 @@ mod tests {
                 namespace: "ns".into(),
                 name: name.into(),
             },
+            permanent: false,
         }
     }
 

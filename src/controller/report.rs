@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     api::{
+        RECONCILE_ANNOTATION,
         conditions::{ConditionType, Reason},
         status::{GrantStatus, LastRequest, ResolvedReferences},
     },
@@ -12,12 +13,14 @@ use crate::{
     pim::{
         boundary::Denial,
         desired::Mode,
-        observed::{Anchor, Refusal},
+        observed::{Anchor, Refusal, Row},
         plan::{Settled, Wait, Why},
+        policy::PolicyRejected,
     },
 };
 
 use super::{
+    grant::ObjectKey,
     resolve::Unresolved,
     status::{Verdict, end_text, instant_text, refusal, set_condition},
 };
@@ -247,6 +250,12 @@ pub fn waiting(wait: Wait, last: Option<&LastRequest>) -> Report {
             "Entra no longer lists the grant; it is restored once a second read agrees".to_owned(),
         )
         .differing(),
+        Wait::Stuck => no(
+            Reason::PendingProvisioning,
+            format!("Entra took {action} and does not carry it out ({}): so it does with a principal that cannot hold the role; see whether it can, delete this object, or ask again with the annotation {RECONCILE_ANNOTATION}", last.and_then(|last| last.status.as_deref()).unwrap_or("Granted")),
+        )
+        .stalled(true)
+        .differing(),
         Wait::End => no(
             Reason::Drifted,
             "Entra differs, and what is left of the window is shorter than Entra's minimum of five minutes: nothing is changed".to_owned(),
@@ -287,10 +296,21 @@ pub fn refused(last: Option<&LastRequest>, stalled: bool) -> Report {
             Reason::PrincipalNotFound
         }
         Some(Refusal::NotReplicated) => Reason::TargetNotFound,
-        Some(Refusal::NotCancellable | Refusal::Other) | None => Reason::RequestFailed,
+        Some(Refusal::NotCancellable | Refusal::LastHolder | Refusal::Other) | None => {
+            Reason::RequestFailed
+        }
     };
     Report::of(Verdict::no(reason, sentence))
         .stalled(stalled)
+        .differing()
+}
+
+/// The target's PIM policy forbids the request, which was not sent.
+#[must_use]
+pub fn policy_rejects(target: &str, rejected: &PolicyRejected) -> Report {
+    let message = format!("{target}: {rejected}");
+    Report::of(Verdict::no(Reason::PolicyRejected, message))
+        .stalled(true)
         .differing()
 }
 
@@ -394,6 +414,36 @@ pub fn stays(status: &GrantStatus, schedules: ScheduleKind, access: Option<&str>
 pub fn conflict(winner: &str) -> Report {
     let message =
         format!("{winner}, created earlier, declares the same grant; delete one of the two");
+    Report::of(Verdict::no(Reason::Conflict, message)).stalled(true)
+}
+
+/// An older object declares the other kind of the same role, and the two would delete each other.
+#[must_use]
+pub fn rival(this: &ObjectKey, winner: &ObjectKey) -> Report {
+    let message = format!(
+        "{this} and {winner}, which was created earlier, give the same principal the same role, eligible and permanently active: Entra deletes the one when it changes the other; delete one of the two, or give the assignment an end"
+    );
+    Report::of(Verdict::no(Reason::Conflict, message)).stalled(true)
+}
+
+/// Entra holds the other kind of the same role, no object declares it, and the two would delete each other.
+#[must_use]
+pub fn rival_row(
+    this: &ObjectKey,
+    names: &ResolvedReferences,
+    schedules: ScheduleKind,
+    row: &Row,
+) -> Report {
+    let held = Subject {
+        names,
+        schedules,
+        access: None,
+    };
+    let message = format!(
+        "{}, which no object declares (schedule {}), and beside {this} Entra would delete it, because one of the two would be active without an end; remove it in Entra, declare it in the place of this object, or give the assignment an end",
+        held.sentence(),
+        row.id,
+    );
     Report::of(Verdict::no(Reason::Conflict, message)).stalled(true)
 }
 

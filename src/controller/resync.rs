@@ -50,9 +50,15 @@ pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
     let reads = targets
         .iter()
         .map(|target| tenant.snapshots.refresh(&tenant.background, target, since));
+    let policies = context.policies.managed(&tenant.id);
+    let policies = tenant.policies.retain(&policies);
+    let policies = tenant
+        .policies
+        .refresh(&tenant.background, &policies, since);
     let mut failed = 0_usize;
     let mut signed_out = false;
-    for error in join_all(reads).await.into_iter().filter_map(Result::err) {
+    let (reads, policies) = tokio::join!(join_all(reads), policies);
+    for error in reads.into_iter().chain([policies]).filter_map(Result::err) {
         failed += 1;
         signed_out |= error.advice() == Advice::FixCredential;
         warn!(tenant = tenant.name, %error, "a target could not be read in this resync");

@@ -25,7 +25,7 @@ use kube::{
         watcher,
     },
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::OnceCell};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -47,6 +47,7 @@ use super::{
     lanes::Lanes,
     metrics::Metrics,
     origin::Origins,
+    policy::PolicyClaims,
     registry::Registry,
     removals::Removals,
     secrets,
@@ -246,6 +247,8 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         removals: Removals::new(kinds_read.clone()),
         kinds: kinds.iter().map(|kind| kind.objects()).collect(),
         kinds_read,
+        policies: PolicyClaims::default(),
+        claims_primed: OnceCell::new(),
         lanes: Arc::new(Lanes::new(Arc::clone(&wakeups))),
     });
     // Read once, before anything is sent.

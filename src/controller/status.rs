@@ -175,6 +175,10 @@ fn sent(last: &LastRequest, generation: i64) -> Option<Sent> {
         failures: last.failures.unwrap_or_default(),
         failing_since: last.failing_since,
         current: last.generation == generation,
+        only_granted: last
+            .status
+            .as_deref()
+            .is_some_and(|status| status.eq_ignore_ascii_case("Granted")),
     })
 }
 
@@ -213,6 +217,7 @@ pub fn refusal(code: &str) -> Refusal {
         "SubjectNotFound" | "RoleNotFound" | "ResourceNotFound" | "Request_ResourceNotFound" => {
             Refusal::NotReplicated
         }
+        "CannotDeleteLastAdminAssignment" => Refusal::LastHolder,
         "RequestCannotBeCancelled" | "RoleAssignmentRequestNotFound" => Refusal::NotCancellable,
         _ => Refusal::Other,
     }

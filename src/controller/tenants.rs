@@ -4,7 +4,7 @@
 //! and wait for the first verdict about their tenant: a restart must not report every grant unready for a moment.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
@@ -35,6 +35,7 @@ use super::{
     directory::{Directory, Foreseen},
     first_list::FirstList,
     grant::{NaturalKey, ObjectKey},
+    policy::{PolicyKey, PolicySnapshots},
     resync::spawn_resync,
     sign_in::{Failure, config, fingerprint, gather, parse_period, secret_of, sign_in_failure},
     snapshots::Snapshots,
@@ -56,6 +57,8 @@ pub struct Tenant {
     pub directory: Arc<Directory>,
     /// What Entra lists.
     pub snapshots: Arc<Snapshots>,
+    /// The PIM policies that Entra lists.
+    pub policies: Arc<PolicySnapshots>,
     /// What the directory says that authority rests on.
     pub facts: Arc<TenantFacts>,
     pub(super) clock: Arc<dyn Clock>,
@@ -321,14 +324,21 @@ async fn connect(
         );
         return Err(Failure::lasting(Reason::InvalidSpec, message));
     }
-    let (snapshots, facts) = earlier.map_or_else(
+    let (snapshots, policies, facts) = earlier.map_or_else(
         || {
             (
                 new_snapshots(&tenant.spec.tenant_id, context),
+                new_policy_snapshots(&tenant.spec.tenant_id, context),
                 Arc::default(),
             )
         },
-        |earlier| (Arc::clone(&earlier.snapshots), Arc::clone(&earlier.facts)),
+        |earlier| {
+            (
+                Arc::clone(&earlier.snapshots),
+                Arc::clone(&earlier.policies),
+                Arc::clone(&earlier.facts),
+            )
+        },
     );
     let stop = CancellationToken::new();
     let resync_period = parse_period(&tenant.spec.resync_period).ok_or_else(|| {
@@ -342,6 +352,7 @@ async fn connect(
         background: client.with_priority(Priority::Background),
         client: client.with_priority(Priority::Interactive),
         snapshots,
+        policies,
         facts,
         clock: Arc::clone(&context.clock),
         fingerprint,
@@ -362,6 +373,22 @@ fn foreseen_questions(tenant: &str, context: &Context) -> Foreseen {
             .flat_map(|kind| kind.unresolved_ids(&tenant))
             .collect()
     })
+}
+
+fn new_policy_snapshots(tenant: &Guid, context: &Arc<Context>) -> Arc<PolicySnapshots> {
+    // The context outlives every tenant, and must not be kept alive by one.
+    let clock = Arc::clone(&context.clock);
+    let (tenant, context) = (tenant.clone(), Arc::downgrade(context));
+    let on_change = Box::new(move |key: &PolicyKey, waiting: HashSet<ObjectKey>| {
+        let Some(context) = context.upgrade() else {
+            return;
+        };
+        let managing = context.policies.claimants(&(tenant.clone(), key.clone()));
+        for object in managing.iter().chain(&waiting) {
+            context.wakeups.trigger(object);
+        }
+    });
+    Arc::new(PolicySnapshots::new(clock, on_change))
 }
 
 fn new_snapshots(tenant: &Guid, context: &Arc<Context>) -> Arc<Snapshots> {

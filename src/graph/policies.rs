@@ -28,7 +28,7 @@ impl GraphClient {
         group_id: &str,
     ) -> Result<Vec<PolicyAssignment>, GraphError> {
         let class = EndpointClass::GroupPolicies;
-        self.policies(class, group_id, "Group").await
+        self.policies(class, group_id, "Group", None).await
     }
 
     /// The policies of all directory roles of the tenant, with their rules.
@@ -37,7 +37,17 @@ impl GraphClient {
     /// As [`GraphClient::group_policies`].
     pub async fn role_policies(&self) -> Result<Vec<PolicyAssignment>, GraphError> {
         let class = EndpointClass::RolePolicies;
-        self.policies(class, "/", "DirectoryRole").await
+        self.policies(class, "/", "DirectoryRole", None).await
+    }
+
+    /// The policy of one directory role, with its rules.
+    ///
+    /// # Errors
+    /// As [`GraphClient::group_policies`].
+    pub async fn role_policy(&self, role_id: &str) -> Result<Vec<PolicyAssignment>, GraphError> {
+        let class = EndpointClass::RolePolicies;
+        self.policies(class, "/", "DirectoryRole", Some(role_id))
+            .await
     }
 
     async fn policies(
@@ -45,12 +55,16 @@ impl GraphClient {
         class: EndpointClass,
         scope_id: &str,
         scope_type: &str,
+        role_definition_id: Option<&str>,
     ) -> Result<Vec<PolicyAssignment>, GraphError> {
-        let filter = format!(
+        let mut filter = format!(
             "{} and {}",
             equals("scopeId", scope_id),
             equals("scopeType", scope_type)
         );
+        if let Some(id) = role_definition_id {
+            filter = format!("{filter} and {}", equals("roleDefinitionId", id));
+        }
         let query = format!("{}&$expand=policy($expand=rules)", filter_query(&filter));
         let path = ["policies", "roleManagementPolicyAssignments"];
         let assignments: Vec<PolicyAssignment> =

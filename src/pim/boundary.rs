@@ -11,6 +11,7 @@ pub mod deny_list;
 mod fence;
 #[cfg(test)]
 mod laws;
+mod policies;
 #[cfg(test)]
 mod tests;
 
@@ -18,15 +19,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use crate::api::{
-    boundary::{GrantKind, PrincipalKind},
-    guid::Guid,
-    references::AccessId,
+use crate::{
+    api::{
+        boundary::{GrantKind, PrincipalKind},
+        guid::Guid,
+        references::AccessId,
+    },
+    pim::policy::floor::Below,
 };
 
 pub use denial::Denial;
 pub use deny_list::{DenyEntry, Lift, OperatorIdentity};
 pub use fence::{Boundary, Fence, InvalidBoundary};
+pub use policies::PolicyRequest;
 
 /// What a grant is about, in ids.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -168,6 +173,8 @@ pub enum Miss {
         /// As many as that.
         limit: u32,
     },
+    /// A policy goes below `policyFloor`.
+    Floor(Below),
 }
 
 impl Fence {
@@ -179,7 +186,7 @@ impl Fence {
         if let Some(entry) = deny_list::matching(request, facts, || {
             selected.iter().any(|(one, _)| listed(one))
         }) {
-            return Ruling::Denied(Denial::listed(entry));
+            return Ruling::Denied(Denial::listed(entry, request.kind));
         }
         let mut permits = Vec::new();
         let mut need = Need::default();

@@ -118,6 +118,25 @@ impl Record {
         })
     }
 
+    /// The id of the last request, if Entra took it for a window that began at once, and has not carried it out in all the time
+    /// that lists may lag. It never will: that happens with principals that cannot hold the role.
+    #[must_use]
+    pub fn stuck(&self, now: DateTime<Utc>) -> Option<&str> {
+        let sent = self.last.as_ref()?;
+        let Outcome::Succeeded { id } = &sent.outcome else {
+            return None;
+        };
+        let began = self
+            .anchor
+            .is_some_and(|anchor| anchor.window.start <= sent.at);
+        let stuck = sent.only_granted
+            && !sent.action.is_removal()
+            && !self.confirmed
+            && began
+            && now >= sent.at + LIST_LAG;
+        stuck.then_some(id)
+    }
+
     /// Whether an assigned row is the grant that this object manages. After the end of the window only a row that began
     /// before it is: one that began later was granted anew by somebody else, and a membership made outside PIM,
     /// which has no start, may have been.
@@ -155,6 +174,8 @@ pub struct Sent {
     pub failing_since: Option<DateTime<Utc>>,
     /// Whether the spec is still the one it was sent for.
     pub current: bool,
+    /// Whether Entra says `Granted`: taken for certain, and to be carried out at its start.
+    pub only_granted: bool,
 }
 
 /// Graph's actions, as far as the operator uses them, and `cancel`.
@@ -248,6 +269,8 @@ pub enum Refusal {
     NotReplicated,
     /// The request is past cancelling.
     NotCancellable,
+    /// Nobody else would hold the role or own the group: Entra does not remove the last one.
+    LastHolder,
     /// Any other refusal.
     Other,
 }

@@ -161,6 +161,8 @@ pub enum Wait {
         /// Whether only a person's change can help.
         stalled: bool,
     },
+    /// A person: Entra took a request and does not carry it out.
+    Stuck,
     /// The end of a window, too near to be worth a change.
     End,
 }

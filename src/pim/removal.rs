@@ -71,6 +71,17 @@ pub fn removal(
     if let Some(wait) = on_its_way {
         return Removal::First(wait);
     }
+    // Entra never carried it out; withdrawn, it never will.
+    if let (Some(id), None) = (record.stuck(now), listed) {
+        let change = Change::Cancel {
+            request_id: id.to_owned(),
+        };
+        return Removal::First(Plan {
+            decision: Decision::Send(change, Why::Deleted),
+            anchor: record.anchor,
+            wake: None,
+        });
+    }
     match gone(record, absence, now) {
         // A row that is listed is no gap in the list: ours has lapsed, or it is somebody else's. It may be a memory, though.
         Some(wait) if listed.is_none() || wait.decision == Decision::Wait(Wait::Replication) => {
@@ -148,6 +159,7 @@ mod tests {
 
     fn asked(record: &Record, action: Action, seconds: i64, outcome: Outcome) -> Record {
         let last = Some(Sent {
+            only_granted: false,
             action,
             at: now() - TimeDelta::seconds(seconds),
             outcome,

@@ -16,8 +16,11 @@ pub const REPLICATION_DEADLINE: TimeDelta = TimeDelta::minutes(30);
 /// How long lists may lag behind a request that succeeded.
 pub const LIST_LAG: TimeDelta = TimeDelta::minutes(5);
 
+/// How long replicas may disagree about a policy that was changed.
+const POLICY_LAG: TimeDelta = TimeDelta::minutes(1);
+
 /// How long to leave a request alone that only a person's change can make succeed.
-const STALLED_RECHECK: TimeDelta = TimeDelta::hours(1);
+pub(super) const STALLED_RECHECK: TimeDelta = TimeDelta::hours(1);
 
 /// What to do about a request that did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +72,14 @@ pub fn retry(sent: &Sent) -> Option<Retry> {
         }
         Refusal::Pending => backoff(TimeDelta::seconds(30), TimeDelta::minutes(15)),
         Refusal::NotReplicated if young => backoff(TimeDelta::seconds(4), TimeDelta::minutes(2)),
-        Refusal::NotReplicated | Refusal::Policy | Refusal::Permission => stalled,
+        // A replica may still hold the policy that was there a moment ago.
+        Refusal::Policy if sent.failures <= 1 => Retry {
+            at: sent.at + POLICY_LAG,
+            stalled: true,
+        },
+        Refusal::NotReplicated | Refusal::Policy | Refusal::Permission | Refusal::LastHolder => {
+            stalled
+        }
         Refusal::Other => Retry {
             stalled: sent.failures >= 5,
             ..backoff(TimeDelta::seconds(30), TimeDelta::minutes(30))
@@ -91,6 +101,7 @@ mod tests {
             failures,
             failing_since: Some(at - failing_for),
             current: true,
+            only_granted: false,
         }
     }
 
@@ -123,10 +134,20 @@ mod tests {
 
     #[test]
     fn what_only_a_person_can_mend_stalls_and_is_looked_at_hourly() {
-        for refusal in [Refusal::Policy, Refusal::Permission] {
-            let retry = after(Outcome::Refused(refusal), 1, TimeDelta::zero());
+        for (refusal, failures) in [
+            (Refusal::Policy, 2),
+            (Refusal::Permission, 1),
+            (Refusal::LastHolder, 1),
+        ] {
+            let retry = after(Outcome::Refused(refusal), failures, TimeDelta::zero());
             assert_eq!(retry, Some((3_600, true)));
         }
+    }
+
+    #[test]
+    fn a_policy_that_refuses_for_the_first_time_may_be_one_that_was_just_changed() {
+        let retry = after(Outcome::Refused(Refusal::Policy), 1, TimeDelta::zero());
+        assert_eq!(retry, Some((60, true)));
     }
 
     #[test]

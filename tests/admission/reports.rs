@@ -33,9 +33,12 @@ fn full_status() -> GrantStatus {
         conditions: Vec::new(),
         resolved: Some(ResolvedReferences {
             tenant_id: odd_id.clone(),
-            group_id: odd_id.clone(),
+            group_id: Some(odd_id.clone()),
+            role_id: Some(odd_id.clone()),
+            directory_scope_id: Some("/".repeat(256)),
             principal_id: odd_id,
             target_name: " ü".repeat(256),
+            scope_name: Some("ü".repeat(256)),
             principal_name: "x".repeat(320),
             principal_kind: Some(PrincipalKind::ServicePrincipal),
         }),

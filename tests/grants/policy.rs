@@ -1,53 +1,120 @@
-//! Grants that the target's PIM policy forbids: the condition names the rule, and an edit helps at once.
+//! Grants that the target's PIM policy forbids: the condition names the rule, its limit and the two ways out before anything is
+//! asked of Graph; an edit helps at once, and so does a change of the policy.
 
-use pim_operator::api::group_grant::GroupEligibility;
-use serde_json::json;
+use chrono::TimeDelta;
+use pim_harness::Bed;
+use pim_operator::api::group_grant::{GroupAssignment, GroupEligibility};
+use pim_simulator::Fault;
+use serde_json::{Value, json};
 
 use crate::support::{
-    Manifest, bed, eligible, holds, message, nudge, sent, set_policy, start, until_stalled,
+    Manifest, active, bed, eligible, holds, message, nudge, sent, set_policy, start, until_stalled,
 };
 
+const POLICIES: &str = "roleManagementPolicyAssignments";
+
+/// How often policies were read.
+fn policy_reads(bed: &Bed) -> usize {
+    let entries = bed.simulator.traffic().entries();
+    entries
+        .iter()
+        .filter(|exchange| exchange.path.contains(POLICIES))
+        .count()
+}
+
 /// Applies a manifest that the policy forbids, checks what is said, and applies one that it permits.
-async fn refused_then_mended(
-    name: &str,
-    policy: serde_json::Value,
+async fn rejected_then_mended(
+    bed: &Bed,
+    policy: Value,
     forbidden: Manifest,
     says: &[&str],
     permitted: Manifest,
 ) {
-    let bed = bed(name, |_| {}).await;
-    set_policy(&bed, &policy);
-    let operator = start(&bed).await;
-    forbidden.apply(&bed).await;
-    let object: GroupEligibility = until_stalled(&bed, "alice", "PolicyRejected").await;
+    set_policy(bed, &policy);
+    let operator = start(bed).await;
+    forbidden.apply(bed).await;
+    let object: GroupEligibility = until_stalled(bed, "alice", "PolicyRejected").await;
     for part in says {
         assert!(message(&object).contains(part), "{}", message(&object));
     }
     assert!(!holds(&object, "Reconciling"));
-    assert_eq!(sent(&bed), ["adminAssign"]);
-    permitted.apply(&bed).await;
+    let refused = sent(bed).len();
+    permitted.apply(bed).await;
     let object: GroupEligibility = bed.until_reason("alice", "Provisioned").await;
     assert!(!holds(&object, "Stalled"));
-    assert_eq!(sent(&bed), ["adminAssign", "adminAssign"]);
+    assert_eq!(sent(bed).len(), refused + 1);
     operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_permanent_grant_that_the_policy_forbids_is_granted_once_it_ends() {
-    refused_then_mended(
-        "policy_permanent",
+    let bed = bed("policy_permanent", |_| {}).await;
+    rejected_then_mended(
+        &bed,
         json!({}),
         eligible("alice").permanent(),
-        &["ExpirationRule", "payments-ops", "permanent"],
+        &[
+            "payments-ops",
+            "a grant without an end (Expiration_Admin_Eligibility: P365D)",
+            "either let the grant end",
+            "or allow it in the policy (PimPolicy eligibility.permanentAllowed: true)",
+        ],
         eligible("alice"),
     )
     .await;
+    assert_eq!(sent(&bed), ["adminAssign"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_that_is_too_long_for_the_policy_is_granted_once_it_is_shortened() {
-    refused_then_mended(
-        "policy_too_long",
+    let bed = bed("policy_too_long", |_| {}).await;
+    rejected_then_mended(
+        &bed,
+        json!({"eligibility": {"maximumDuration": "P30D"}}),
+        eligible("alice"),
+        &[
+            "a grant of P90D (Expiration_Admin_Eligibility: P30D)",
+            "either shorten the grant to P30D",
+            "or raise the limit in the policy (PimPolicy eligibility.maximumDuration: P90D)",
+        ],
+        eligible("alice").lasting("P30D"),
+    )
+    .await;
+    assert_eq!(sent(&bed), ["adminAssign"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_without_the_ticket_that_the_policy_demands_is_granted_once_it_has_one() {
+    let bed = bed("policy_ticket", |_| {}).await;
+    rejected_then_mended(
+        &bed,
+        json!({"eligibility": {"require": ["Ticketing", "Justification"]}}),
+        eligible("alice"),
+        &[
+            "demands a ticket (Enablement_Admin_Eligibility: Ticketing)",
+            "either set `ticketInfo`",
+            "or take Ticketing out of the policy",
+        ],
+        eligible("alice").with("ticketInfo", json!({"ticketNumber": "CHG-42"})),
+    )
+    .await;
+    assert_eq!(sent(&bed), ["adminAssign"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_policies_may_not_be_read_graph_alone_decides_and_its_refusal_names_the_rule() {
+    let bed = bed("policy_unseen", |_| {}).await;
+    let roles = pim_operator::pim::permissions::PERMISSIONS
+        .iter()
+        .map(|line| line.least())
+        .filter(|role| !role.contains("Policy"))
+        .collect::<Vec<_>>();
+    let admin = bed.simulator.admin();
+    admin
+        .set_app_roles(pim_harness::bed::CLIENT_ID, &roles)
+        .unwrap();
+    rejected_then_mended(
+        &bed,
         json!({"eligibility": {"maximumDuration": "P30D"}}),
         eligible("alice"),
         &[
@@ -58,18 +125,7 @@ async fn a_grant_that_is_too_long_for_the_policy_is_granted_once_it_is_shortened
         eligible("alice").lasting("P30D"),
     )
     .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_grant_without_the_ticket_that_the_policy_demands_is_granted_once_it_has_one() {
-    refused_then_mended(
-        "policy_ticket",
-        json!({"eligibility": {"require": ["Ticketing", "Justification"]}}),
-        eligible("alice"),
-        &["TicketingRule", "Ticket information is required"],
-        eligible("alice").with("ticketInfo", json!({"ticketNumber": "CHG-42"})),
-    )
-    .await;
+    assert_eq!(sent(&bed), ["adminAssign", "adminAssign"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,17 +156,72 @@ async fn a_policy_that_demands_mfa_of_administrators_is_said_to_be_out_of_reach(
     eligible("alice").apply(&bed).await;
     let alice: GroupEligibility = until_stalled(&bed, "alice", "PolicyRejected").await;
     for part in [
-        "MfaRule",
+        "Enablement_Admin_Eligibility: MultiFactorAuthentication",
         "payments-ops",
-        "an application cannot pass multi-factor authentication",
+        "which an application cannot pass",
     ] {
         assert!(message(&alice).contains(part), "{}", message(&alice));
     }
-    // Nothing in the manifest can help: when the policy has been changed, a nudge does.
+    assert!(sent(&bed).is_empty());
+    // Nothing in the manifest can help: when the policy has been changed, a nudge does, and so does the next resync.
     set_policy(&bed, &json!({"eligibility": {"require": []}}));
+    bed.advance(TimeDelta::minutes(2));
     nudge::<GroupEligibility>(&bed, "alice").await;
     bed.until_reason::<GroupEligibility>("alice", "Provisioned")
         .await;
-    assert_eq!(sent(&bed), ["adminAssign", "adminAssign"]);
+    assert_eq!(sent(&bed), ["adminAssign"]);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_is_changed_in_the_portal_lets_the_waiting_grant_through_at_the_next_resync() {
+    let bed = bed("policy_loosened", |_| {}).await;
+    let operator = start(&bed).await;
+    eligible("alice").permanent().apply(&bed).await;
+    until_stalled::<GroupEligibility>(&bed, "alice", "PolicyRejected").await;
+    set_policy(&bed, &json!({"eligibility": {"permanentAllowed": true}}));
+    bed.advance(TimeDelta::minutes(16));
+    bed.until_reason::<GroupEligibility>("alice", "Provisioned")
+        .await;
+    assert_eq!(sent(&bed), ["adminAssign"]);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policies_of_a_group_are_read_once_for_all_its_grants() {
+    let bed = bed("policy_shared", |_| {}).await;
+    for name in ["alice", "bob", "carol", "dave"] {
+        let user = format!("{name}@contoso.com");
+        eligible(name).user(&user).apply(&bed).await;
+    }
+    active("erin").user("erin@contoso.com").apply(&bed).await;
+    let operator = start(&bed).await;
+    for name in ["alice", "bob", "carol", "dave"] {
+        bed.until_reason::<GroupEligibility>(name, "Provisioned")
+            .await;
+    }
+    bed.until_reason::<GroupAssignment>("erin", "Provisioned")
+        .await;
+    assert_eq!(policy_reads(&bed), 1);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_cannot_be_read_now_holds_the_grant_until_it_can() {
+    let bed = bed("policy_unreadable", |_| {}).await;
+    let operator = start(&bed).await;
+    bed.simulator.faults().add(
+        Fault::new(crate::support::refusal(503, "ServiceUnavailable", "busy"))
+            .method("GET")
+            .path(POLICIES)
+            .times(2),
+    );
+    eligible("alice").apply(&bed).await;
+    bed.until_reason::<GroupEligibility>("alice", "GraphUnavailable")
+        .await;
+    assert!(sent(&bed).is_empty());
+    bed.advance(TimeDelta::minutes(1));
+    bed.until_reason::<GroupEligibility>("alice", "Provisioned")
+        .await;
     operator.stop().await;
 }

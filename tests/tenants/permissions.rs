@@ -11,8 +11,9 @@ use crate::support::{bed, grant, nudge, permit, said, until_status};
 
 const DOCUMENT: &str = include_str!("../../docs/permissions.md");
 
-/// The documented permissions: for managed objects, for watched ones, and the useful ones.
-fn documented() -> [Vec<&'static str>; 3] {
+/// The documented permissions: for managed grants of groups, for those of roles, for policies, for watched objects, and the
+/// useful ones.
+fn documented() -> [Vec<&'static str>; 5] {
     let tables = DOCUMENT.split("|---|---|---|").skip(1).map(|table| {
         table
             .lines()
@@ -34,9 +35,33 @@ fn the_document_shows_the_table() {
             .map(pim_operator::pim::permissions::Permission::least)
             .collect()
     };
-    let watched = |what: &Use| matches!(what, Use::ReadEligibilities | Use::ReadAssignments);
-    let [managed, watching, useful] = documented();
-    assert_eq!(managed, least(&|what, required| required && !watched(what)));
+    let watched = |what: &Use| {
+        matches!(
+            what,
+            Use::ReadEligibilities
+                | Use::ReadAssignments
+                | Use::ReadRoleEligibilities
+                | Use::ReadRoleAssignments
+                | Use::ReadGroupPolicies
+                | Use::ReadRolePolicies
+        )
+    };
+    let of_policies =
+        |what: &Use| matches!(what, Use::WriteGroupPolicies | Use::WriteRolePolicies);
+    let of_roles = |what: &Use| {
+        matches!(
+            what,
+            Use::WriteRoleEligibilities
+                | Use::WriteRoleAssignments
+                | Use::Roles
+                | Use::AdministrativeUnits
+        )
+    };
+    let [groups, roles, policies, watching, useful] = documented();
+    let of_groups = |what: &Use| !watched(what) && !of_roles(what) && !of_policies(what);
+    assert_eq!(groups, least(&|what, required| required && of_groups(what)));
+    assert_eq!(policies, least(&|what, _| of_policies(what)));
+    assert_eq!(roles, least(&|what, _| of_roles(what)));
     assert_eq!(watching, least(&|what, _| watched(what)));
     assert_eq!(useful, least(&|_, required| !required));
 }

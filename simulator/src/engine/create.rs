@@ -63,6 +63,13 @@ impl World {
         if waits {
             return Err(overlap::pending());
         }
+        let grants = !input.action.is_removal() && !input.validation_only && !actor.is_portal();
+        let readiness = if grants && self.behaviour.failed_requests > 0 {
+            self.behaviour.failed_requests -= 1;
+            Readiness::Fails
+        } else {
+            readiness
+        };
         let nothing = |status, completed| Decision {
             progress: Progress::Done(status),
             completed,

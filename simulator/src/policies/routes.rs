@@ -12,6 +12,7 @@ use crate::answer::Answer;
 use crate::behaviour::RoleApprovers;
 use crate::call::Call;
 use crate::engine::Actor;
+use crate::engine::target::{GLOBAL_ADMINISTRATOR, PRIVILEGED_ROLE_ADMINISTRATOR};
 use crate::error::GraphError;
 use crate::odata::shape::{self, Collection};
 use crate::permissions;
@@ -153,14 +154,21 @@ fn changeable(world: &mut World, call: &Call, id: &str) -> Result<(Named, Value)
     permissions::policy_write(call, named.by == ScopeType::Group)?;
     world.check_living_group(named.scope)?;
     known(world, call, named, Depth::Rules)?;
-    // A person changes the policies of groups that the person owns; an application any.
-    if let (Actor::Person { id, .. }, PolicyScope::Group { group, .. }) =
-        (call.actor(), named.scope)
-        && !world
-            .members_of(group, Access::Owner, call.now)
-            .contains(&id)
-    {
-        return Err(GraphError::unauthorized_access());
+    // A person changes the policies of owned groups, and of roles as manager of roles; an application
+    // any.
+    if let Actor::Person { id, .. } = call.actor() {
+        let may = match named.scope {
+            PolicyScope::Group { group, .. } => world
+                .members_of(group, Access::Owner, call.now)
+                .contains(&id),
+            PolicyScope::Role { .. } => world.holds_role(
+                id,
+                &[GLOBAL_ADMINISTRATOR, PRIVILEGED_ROLE_ADMINISTRATOR],
+                call.now,
+            ),
+        };
+        may.then_some(())
+            .ok_or_else(GraphError::unauthorized_access)?;
     }
     let body: Value = serde_json::from_slice(&call.body).map_err(|_| unreadable())?;
     Ok((named, body))

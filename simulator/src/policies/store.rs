@@ -48,6 +48,8 @@ struct Newcomer {
 pub(crate) struct Policies {
     changed: HashMap<PolicyScope, Stored>,
     newcomers: HashMap<Uuid, Newcomer>,
+    /// The policy of the last write: what an ordered stale read does not see.
+    last_written: Option<PolicyScope>,
 }
 
 /// How a policy is read.
@@ -85,6 +87,7 @@ impl Policies {
     /// The rules as a reader sees them, who may be behind: for some time after a write every other
     /// read is answered from before it.
     pub fn read(&mut self, scope: PolicyScope, reading: Reading) -> (&[Value], Option<&Modified>) {
+        let stale = reading.stale && self.last_written == Some(scope);
         let Some(stored) = self.changed.get_mut(&scope) else {
             return (defaults::of(scope), None);
         };
@@ -92,7 +95,7 @@ impl Policies {
         if settling {
             stored.reads += 1;
         }
-        let behind = reading.stale || (settling && stored.reads % 2 == 1);
+        let behind = stale || (settling && stored.reads % 2 == 1);
         let version = if behind { &stored.before } else { &stored.now };
         (&version.rules, version.modified.as_ref())
     }
@@ -122,6 +125,7 @@ impl Policies {
             reads: 0,
         };
         self.changed.insert(scope, stored);
+        self.last_written = Some(scope);
     }
 
     /// A group was just made: PIM takes a while to notice.

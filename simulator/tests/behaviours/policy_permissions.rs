@@ -81,10 +81,15 @@ async fn policies_of_groups_and_roles_need_permissions_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_person_changes_the_policies_of_owned_groups_only() {
+async fn a_person_changes_policies_of_owned_groups_and_a_role_manager_those_of_roles() {
     let bed = Bed::new().await;
     let policy = member_policy(&bed).await;
-    let scopes = vec!["RoleManagementPolicy.ReadWrite.AzureADGroup".to_owned()];
+    let scopes = [
+        "RoleManagementPolicy.ReadWrite.AzureADGroup",
+        "RoleManagementPolicy.ReadWrite.Directory",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     let person = |user: &str| {
         bed.person(&DelegatedToken {
             scopes: scopes.clone(),
@@ -103,6 +108,12 @@ async fn a_person_changes_the_policies_of_owned_groups_only() {
         .refused(403, "UnauthorizedAccessException");
     let reply = patch(&lead, &policy, &[change()]).await;
     assert_eq!(reply.body["lastModifiedBy"]["displayName"], "Lead");
+    // Lead is Global Administrator of the story.
+    let role = policy_id(&bed, &of_role(READER)).await;
+    patch(&bob, &role, &[change()])
+        .await
+        .refused(403, "UnauthorizedAccessException");
+    assert_eq!(patch(&lead, &role, &[change()]).await.status, 200);
 }
 
 #[tokio::test]

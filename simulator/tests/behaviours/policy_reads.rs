@@ -1,6 +1,6 @@
 //! Reading policies: lists and their demands, ids, expansion, pages, and what is not there yet.
 
-use pim_simulator::{Behaviour, GroupSeed, PolicyPatch};
+use pim_simulator::{Behaviour, Fault, FaultKind, GroupSeed, PolicyPatch};
 use serde_json::{Value, json};
 
 use crate::bed::*;
@@ -340,4 +340,44 @@ async fn unknown_rules_are_shown_and_survive() {
         find(&rules, "CustomExtension_EndUser_Assignment"),
         &extension
     );
+}
+
+#[tokio::test]
+async fn an_ordered_stale_read_misses_the_last_change_and_no_other() {
+    let bed = Bed::new().await;
+    let change = |longest: &str| {
+        rule(
+            "Expiration_EndUser_Assignment",
+            json!({"maximumDuration": longest}),
+        )
+    };
+    let [reader, global] = [READER, GLOBAL_ADMINISTRATOR].map(of_role);
+    let (reader, global) = (
+        policy_id(&bed, &reader).await,
+        policy_id(&bed, &global).await,
+    );
+    for policy in [&reader, &global] {
+        patch_rule(&bed, policy, change("PT1H")).await;
+    }
+    for (policy, longest) in [(&reader, "PT1H"), (&global, "PT8H")] {
+        bed.simulator
+            .faults()
+            .add(Fault::new(FaultKind::StaleRead).path("/policies/"));
+        let rules = rules(&bed, policy).await;
+        let expiration = find(&rules, "Expiration_EndUser_Assignment");
+        assert_eq!(expiration["maximumDuration"], longest);
+    }
+}
+
+#[tokio::test]
+async fn a_role_of_the_tenant_has_a_policy_under_its_own_id() {
+    let auditor = "c0570000-0000-4000-8000-000000000001";
+    let bed = Bed::new().await;
+    let policy = policy_id(&bed, &of_role(auditor)).await;
+    assert_eq!(rules(&bed, &policy).await.len(), 17);
+    let view = bed
+        .simulator
+        .role_policy("Group Membership Auditor")
+        .unwrap();
+    assert_eq!(view.id, policy);
 }

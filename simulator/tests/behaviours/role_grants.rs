@@ -412,3 +412,87 @@ async fn a_new_principal_replicates_before_it_can_hold_a_role() {
         .await
         .is("Provisioned");
 }
+
+#[tokio::test]
+async fn a_request_can_be_created_and_fail_all_the_same() {
+    let bed = Bed::with(Behaviour {
+        failed_requests: 1,
+        ..Behaviour::default()
+    })
+    .await;
+    let reply = bed.role(ELIGIBLE, "adminAssign", none()).await;
+    reply.is("Failed");
+    assert!(reply.body["targetScheduleId"].is_null());
+    assert!(bed.alices(ELIGIBLE).await.is_empty());
+    bed.role(ELIGIBLE, "adminAssign", none())
+        .await
+        .is("Provisioned");
+}
+
+#[tokio::test]
+async fn the_last_global_administrator_outlives_the_end_of_the_window() {
+    let mut bed = Bed::new().await;
+    let admin = bed.simulator.admin();
+    for person in ["lead@contoso.com", "break-glass@contoso.com"] {
+        admin
+            .assign_role(
+                ELIGIBLE,
+                "Global Administrator",
+                "/",
+                person,
+                Window::permanent(),
+            )
+            .unwrap();
+        admin
+            .remove_role(ACTIVE, "Global Administrator", "/", person)
+            .unwrap();
+    }
+    let window = Window::lasting(std::time::Duration::from_hours(2));
+    admin
+        .assign_role(ACTIVE, "Global Administrator", "/", ALICE, window)
+        .unwrap();
+    bed.advance(3 * 3600);
+    bed.sign_in().await;
+    let filter = format!("roleDefinitionId eq '{GLOBAL_ADMINISTRATOR}'");
+    let rows = bed.role_rows(ACTIVE, "ScheduleInstances", &filter).await;
+    let end = rows[0]["endDateTime"].as_str().unwrap();
+    assert!(end < bed.at(0).as_str(), "an end in the past");
+    assert_eq!(rows[0]["principalId"], ALICE);
+}
+
+#[tokio::test]
+async fn a_pending_provisioning_role_request_is_provisioned_later() {
+    let bed = Bed::with(Behaviour {
+        pending_provisioning_for: std::time::Duration::from_secs(8),
+        ..Behaviour::default()
+    })
+    .await;
+    let reply = bed.role(ELIGIBLE, "adminAssign", none()).await;
+    reply.is("PendingProvisioning");
+    bed.role(ELIGIBLE, "adminAssign", none())
+        .await
+        .refused(400, "PendingRoleAssignmentRequest");
+    bed.advance(8);
+    let path = format!(
+        "{ROLES}/roleEligibilityScheduleRequests/{}",
+        reply.text("id")
+    );
+    assert_eq!(bed.get(&path).await.text("status"), "Provisioned");
+}
+
+#[tokio::test]
+async fn a_tenant_without_licence_is_refused_roles_too() {
+    let bed = Bed::with(Behaviour {
+        licensed: false,
+        ..Behaviour::default()
+    })
+    .await;
+    bed.get(&format!("{ROLES}/roleEligibilitySchedules"))
+        .await
+        .refused(400, "AadPremiumLicenseRequired");
+    bed.role(ELIGIBLE, "adminAssign", none())
+        .await
+        .refused(400, "AadPremiumLicenseRequired");
+    let definitions = bed.get(&format!("{ROLES}/roleDefinitions?$top=1")).await;
+    assert_eq!(definitions.items().len(), 1);
+}

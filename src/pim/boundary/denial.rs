@@ -8,7 +8,7 @@ use crate::{
         boundary::{GrantKind, PrincipalKind},
         references::AccessId,
     },
-    pim::duration,
+    pim::{duration, policy::floor::Below},
 };
 
 /// Why a grant is not allowed.
@@ -58,7 +58,7 @@ impl Denial {
         }
     }
 
-    pub(super) fn listed(entry: DenyEntry) -> Self {
+    pub(super) fn listed(entry: DenyEntry, kind: GrantKind) -> Self {
         let what = match &entry {
             DenyEntry::TierZero { name, why, .. } => {
                 format!("the role {name} rules the whole tenant: {why}")
@@ -80,7 +80,10 @@ impl Denial {
             Some(lift) => format!("only the controller's flag --lift-denial={lift} allows it"),
             None => "only a GrantBoundary that lists the id in `groups` allows it".to_owned(),
         };
-        let sentence = format!("the deny list forbids this grant: {what}; {way_out}");
+        let sentence = format!(
+            "the deny list forbids this {}: {what}; {way_out}",
+            noun(kind)
+        );
         Self {
             cause: Cause::Listed(entry),
             sentence,
@@ -98,8 +101,9 @@ impl Denial {
             .min_by(|(one, few), (two, many)| few.len().cmp(&many.len()).then(one.cmp(two)));
         let Some((name, misses)) = nearest else {
             let sentence = format!(
-                "no GrantBoundary selects the namespace {}; the shortest that would allow this grant has the spec {}",
+                "no GrantBoundary selects the namespace {}; the shortest that would allow this {} has the spec {}",
                 request.namespace,
+                noun(request.kind),
                 shortest(request, facts)
             );
             return Self {
@@ -107,7 +111,8 @@ impl Denial {
                 sentence,
             };
         };
-        let mut sentence = format!("no GrantBoundary allows this grant; {name} comes nearest: ");
+        let noun = noun(request.kind);
+        let mut sentence = format!("no GrantBoundary allows this {noun}; {name} comes nearest: ");
         for (number, miss) in misses.iter().enumerate() {
             if number > 0 {
                 sentence.push_str("; and ");
@@ -141,6 +146,11 @@ impl Miss {
             Self::Justification => "requirements.justification",
             Self::Ticket => "requirements.ticket",
             Self::Quota { .. } => "limits.maxGrantsPerNamespace",
+            Self::Floor(below) => match below {
+                Below::Activation { .. } => "policyFloor.maximumActivationDuration",
+                Below::Mfa => "policyFloor.multiFactorAuthentication",
+                Below::Approval => "policyFloor.approval",
+            },
         }
     }
 
@@ -198,7 +208,33 @@ impl Miss {
                 "its `limits.maxGrantsPerNamespace` is {limit}, and the objects of {} hold as many; delete one that is not needed",
                 request.namespace
             ),
+            Self::Floor(below) => floor(below, out),
         }
+    }
+}
+
+fn floor(below: &Below, out: &mut String) -> fmt::Result {
+    match below {
+        Below::Activation { limit, stated } => write!(
+            out,
+            "its `policyFloor.maximumActivationDuration` is {limit}, and the policy states {stated}; shorten `activation.maximumDuration`"
+        ),
+        Below::Mfa => write!(
+            out,
+            "its `policyFloor.multiFactorAuthentication` is Required; add MultiFactorAuthentication to `activation.require`"
+        ),
+        Below::Approval => write!(
+            out,
+            "its `policyFloor.approval` is Required; state `activation.approval.approvers`"
+        ),
+    }
+}
+
+/// What is asked for, in a word.
+fn noun(kind: GrantKind) -> &'static str {
+    match kind {
+        GrantKind::PimPolicy => "policy",
+        _ => "grant",
     }
 }
 

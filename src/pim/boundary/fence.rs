@@ -15,7 +15,10 @@ use crate::{
         guid::Guid,
         references::AccessId,
     },
-    pim::duration::{self, DurationError},
+    pim::{
+        duration::{self, DurationError},
+        policy::floor::Floor,
+    },
 };
 
 /// A boundary, read.
@@ -44,11 +47,12 @@ pub struct Boundary {
     pub(super) justification: bool,
     pub(super) ticket: bool,
     pub(super) max_grants: Option<u32>,
+    pub(super) floor: Floor,
 }
 
 /// Why a boundary cannot be read; it allows nothing then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("GrantBoundary {name}: spec.limits.{field}: {error}")]
+#[error("GrantBoundary {name}: spec.{field}: {error}")]
 pub struct InvalidBoundary {
     name: String,
     field: &'static str,
@@ -67,17 +71,20 @@ impl Boundary {
     ) -> Result<Self, InvalidBoundary> {
         let limits = spec.limits.clone().unwrap_or_default();
         let requirements = spec.requirements.clone().unwrap_or_default();
+        let invalid = |field, error| InvalidBoundary {
+            name: name.to_owned(),
+            field,
+            error,
+        };
         let length = |field, text: Option<String>| {
             text.map(|text| match duration::parse(&text) {
                 Ok(length) => Ok((length, text)),
-                Err(error) => Err(InvalidBoundary {
-                    name: name.to_owned(),
-                    field,
-                    error,
-                }),
+                Err(error) => Err(invalid(field, error)),
             })
             .transpose()
         };
+        let floor = Floor::read(spec.policy_floor.as_ref())
+            .map_err(|error| invalid("policyFloor.maximumActivationDuration", error))?;
         let mut access_ids: BTreeSet<_> = spec.access_ids.iter().copied().collect();
         if access_ids.is_empty() {
             access_ids.insert(AccessId::Member);
@@ -104,11 +111,18 @@ impl Boundary {
             principal_kinds: spec.principals.kinds.iter().copied().collect(),
             member_of: spec.principals.member_of_group_ids.clone(),
             permanent: limits.permanent == Some(Permanence::Allowed),
-            eligibility: length("maxEligibilityDuration", limits.max_eligibility_duration)?,
-            assignment: length("maxAssignmentDuration", limits.max_assignment_duration)?,
+            eligibility: length(
+                "limits.maxEligibilityDuration",
+                limits.max_eligibility_duration,
+            )?,
+            assignment: length(
+                "limits.maxAssignmentDuration",
+                limits.max_assignment_duration,
+            )?,
             justification: requirements.justification == Some(Requirement::Required),
             ticket: requirements.ticket == Some(Requirement::Required),
             max_grants: limits.max_grants_per_namespace,
+            floor,
         })
     }
 

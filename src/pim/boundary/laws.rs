@@ -322,6 +322,7 @@ fn mend(miss: &Miss, spec: &mut GrantBoundarySpec, known: &mut Known, request: &
         }
         Miss::Justification => requirements.justification = None,
         Miss::Ticket => requirements.ticket = None,
+        Miss::Floor(_) => {}
         Miss::Quota { limit } => known.held = limit.saturating_sub(1),
     }
     spec.limits = Some(limits);

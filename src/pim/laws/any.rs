@@ -113,6 +113,7 @@ pub fn refusal() -> impl Strategy<Value = Refusal> {
         Refusal::Permission,
         Refusal::NotReplicated,
         Refusal::NotCancellable,
+        Refusal::LastHolder,
         Refusal::Other,
     ])
 }
@@ -155,6 +156,7 @@ fn sent() -> impl Strategy<Value = Sent> {
                 failures,
                 failing_since,
                 current,
+                only_granted: ago % 7 == 0,
             }
         })
 }

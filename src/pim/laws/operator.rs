@@ -181,6 +181,7 @@ impl Operator {
                     failures: failing.as_ref().map_or(0, |sent| sent.failures),
                     failing_since: failing.and_then(|sent| sent.failing_since),
                     current: true,
+                    only_granted: false,
                 });
                 let answer = entra.send(change);
                 self.learn(answer, now);

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::super::{
     desired::Desired,
     observed::{Anchor, Outcome, Record, Refusal, Row},
-    retry::LIST_LAG,
+    retry::{LIST_LAG, STALLED_RECHECK},
     window::{TOLERANCE, Window},
 };
 use super::{
@@ -153,6 +153,10 @@ fn absent(held: &Held<'_>, now: DateTime<Utc>) -> Plan {
     }
     if !record.granted {
         return open(held.desired, record, None, held.seen, now);
+    }
+    // To ask once more would have the same result. An edit or a person's word asks again.
+    if record.stuck(now).is_some() && record.last.as_ref().is_some_and(|sent| sent.current) {
+        return Plan::wait(Wait::Stuck, anchor, now + STALLED_RECHECK);
     }
     if record.confirmed
         && let Some(again) = absence_proof(held.seen.absence, now)

@@ -78,6 +78,7 @@ fn sent(action: Action, ago: TimeDelta, outcome: Outcome) -> Sent {
         failures: u32::from(failed),
         failing_since: failed.then_some(at),
         current: true,
+        only_granted: false,
     }
 }
 

@@ -84,6 +84,10 @@ impl Findings {
             }
             return;
         }
+        let type_ = match type_ {
+            RULE => derived(body),
+            type_ => type_,
+        };
         let Some(validator) = validator(type_) else {
             *self
                 .misfits
@@ -99,7 +103,28 @@ impl Findings {
                 .entry(misfit.chars().take(300).collect())
                 .or_default() += 1;
         }
+        // The metadata knows lists of abstract types only; what is in them says what it is.
+        for policy in [body, &body["policy"]] {
+            let rules = items(&policy["rules"]).chain(items(&policy["effectiveRules"]));
+            for rule in rules {
+                self.body(rule, RULE, side);
+            }
+        }
+        for stage in items(&body["setting"]["approvalStages"]) {
+            for approver in items(&stage["primaryApprovers"]) {
+                self.body(approver, derived(approver), side);
+            }
+        }
     }
+}
+
+/// The abstract type of the rules of a policy.
+const RULE: &str = "unifiedRoleManagementPolicyRule";
+
+/// The type that a body names itself.
+fn derived(body: &Value) -> &str {
+    let name = text(body, "@odata.type").unwrap_or(RULE);
+    name.trim_start_matches("#microsoft.graph.")
 }
 
 fn validator(type_: &str) -> Option<Arc<Validator>> {
@@ -122,6 +147,9 @@ fn type_of(path: &str) -> Option<String> {
         .next()?
         .trim_start_matches("/v1.0")
         .trim_start_matches("/beta");
+    if let Some(rest) = path.strip_prefix("/policies/") {
+        return policy_type_of(rest).map(str::to_owned);
+    }
     let (set, type_) = [
         (
             "/identityGovernance/privilegedAccess/group/",
@@ -151,6 +179,22 @@ fn type_of(path: &str) -> Option<String> {
         .then_some(type_)
 }
 
+/// The type of the bodies at a path under `/policies/`.
+fn policy_type_of(path: &str) -> Option<&'static str> {
+    let segments: Vec<&str> = path.split('/').collect();
+    match segments.as_slice() {
+        ["roleManagementPolicies"] | ["roleManagementPolicies", _] => {
+            Some("unifiedRoleManagementPolicy")
+        }
+        ["roleManagementPolicies", _, "rules" | "effectiveRules"]
+        | ["roleManagementPolicies", _, "rules" | "effectiveRules", _] => Some(RULE),
+        ["roleManagementPolicyAssignments"] | ["roleManagementPolicyAssignments", _] => {
+            Some("unifiedRoleManagementPolicyAssignment")
+        }
+        _ => None,
+    }
+}
+
 fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
     value.get(key).and_then(Value::as_str)
 }
@@ -162,6 +206,36 @@ fn items(value: &Value) -> impl Iterator<Item = &Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rules_and_approvers_are_held_against_the_types_they_name() {
+        let path = "/v1.0/policies/roleManagementPolicyAssignments?$expand=policy($expand=rules)";
+        let exchange = |rule: Value| {
+            json!({"path": path, "status": 200, "response": {"value": [{
+                "id": "a", "policyId": "p", "scopeId": "/", "scopeType": "DirectoryRole",
+                "policy": {"id": "p", "displayName": "", "description": "", "scopeId": "/",
+                           "scopeType": "DirectoryRole", "rules": [rule]},
+            }]}})
+        };
+        let approval = |approver: Value| {
+            json!({
+                "@odata.type": "#microsoft.graph.unifiedRoleManagementPolicyApprovalRule",
+                "id": "r", "setting": {"approvalStages": [{"primaryApprovers": [approver]}]},
+            })
+        };
+        let user = "#microsoft.graph.singleUser";
+        let mut findings = Findings::default();
+        findings.exchange(&exchange(approval(
+            json!({"@odata.type": user, "userId": "u"}),
+        )));
+        assert_eq!((findings.checked, findings.misfits.len()), (3, 0));
+        findings.exchange(&exchange(approval(json!({"@odata.type": user, "id": "u"}))));
+        findings.exchange(&exchange(json!({
+            "@odata.type": "#microsoft.graph.unifiedRoleManagementPolicyEnablementRule",
+            "id": "r", "maximumDuration": "PT8H",
+        })));
+        assert_eq!(findings.misfits.len(), 2, "{:?}", findings.misfits);
+    }
 
     const PATH: &str =
         "/v1.0/identityGovernance/privilegedAccess/group/eligibilityScheduleRequests";
