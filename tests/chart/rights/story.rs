@@ -1,0 +1,146 @@
+//! What the operator is put through: everything for which it asks the API server.
+
+use chrono::{TimeDelta, Utc};
+use kube::api::{Patch, PatchParams};
+use pim_harness::{Bed, bed::CLIENT_ID};
+use pim_operator::{
+    api::{
+        group_grant::{GroupAssignment, GroupEligibility},
+        role_grant::{RoleAssignment, RoleEligibility},
+    },
+    controller::grant::Grant,
+};
+use serde_json::{Value, json};
+
+use super::stage::{IDENTITY, Stage};
+
+const PAYMENTS_OPS: &str = "68e55cce-cf7e-4a2d-9046-3e4e75c4bfa7";
+const HELPDESK: &str = "729827e3-9c14-49f7-bb1b-9608f156bbb8";
+
+/// The life of a grant of each kind, and of its tenant.
+pub async fn play(stage: &Stage) {
+    let bed = &stage.bed;
+    bed.until_tenant("Connected").await;
+    // By its labels: these are read anew before each write.
+    let boundary = json!({
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": bed.namespace}},
+        "tenants": [bed.tenant],
+        "kinds": ["GroupEligibility", "GroupAssignment", "RoleEligibility", "RoleAssignment"],
+        "groups": [{"id": PAYMENTS_OPS}],
+        "roles": [{"id": HELPDESK, "directoryScopeIds": ["/"]}],
+        "accessIds": ["member"],
+        "principals": {"kinds": ["User"]},
+    });
+    bed.write_boundary(&bed.namespace, &boundary).await.unwrap();
+
+    declare(bed, "first").await;
+    all_reach(bed, "first", "Provisioned").await;
+    // Ages are told apart by the second, and the older one has the access.
+    let next_second = Utc::now() + TimeDelta::seconds(1);
+    bed.eventually("the next second", || async { Utc::now() > next_second })
+        .await;
+    declare(bed, "second").await;
+    all_reach(bed, "second", "Conflict").await;
+
+    // The same event once more is counted up.
+    for suspend in [true, false, true, false] {
+        let patch = Patch::Merge(json!({"spec": {"suspend": suspend}}));
+        bed.api::<GroupEligibility>()
+            .patch("first", &PatchParams::default(), &patch)
+            .await
+            .unwrap();
+        let reason = if suspend { "Suspended" } else { "Provisioned" };
+        bed.until_reason::<GroupEligibility>("first", reason).await;
+    }
+
+    // A new value of the Secret is taken up.
+    stage.write_secret("another").await;
+    bed.until_tenant("CredentialUnavailable").await;
+    stage.write_secret("simulated-secret").await;
+    bed.until_tenant("Connected").await;
+
+    // The access goes over to the younger object, and ends with that.
+    delete(bed, "first").await;
+    all_reach(bed, "second", "Provisioned").await;
+    delete(bed, "second").await;
+    for kind in [
+        pim_simulator::Kind::Eligibility,
+        pim_simulator::Kind::Assignment,
+    ] {
+        assert_eq!(bed.simulator.schedules(kind), vec![]);
+    }
+
+    // Another identity, which Entra does not trust: it is asked for all the same.
+    let credential = json!({"workloadIdentity": {"clientId": CLIENT_ID, "serviceAccountRef": {"name": IDENTITY}}});
+    bed.create_tenant(json!({"credential": credential}))
+        .await
+        .unwrap();
+    bed.until_tenant("CredentialUnavailable").await;
+}
+
+fn manifest(bed: &Bed, kind: &str, name: &str) -> String {
+    let target = if kind.starts_with("Group") {
+        json!({"group": {"id": PAYMENTS_OPS}, "accessId": "member"})
+    } else {
+        json!({"role": {"id": HELPDESK}})
+    };
+    let mut spec = json!({
+        "tenantRef": {"name": bed.tenant},
+        "principal": {"userPrincipalName": "alice@contoso.com"},
+        "scheduleInfo": {"expiration": {"type": "afterDuration", "duration": "P7D"}},
+        "justification": "on call",
+    });
+    if let (Some(spec), Value::Object(target)) = (spec.as_object_mut(), target) {
+        spec.extend(target);
+    }
+    json!({
+        "apiVersion": "entrapim.dev/v1alpha1", "kind": kind,
+        "metadata": {
+            "name": name,
+            // As Flux and Argo CD mark what they apply.
+            "labels": {
+                "kustomize.toolkit.fluxcd.io/name": "grants",
+                "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
+                "helm.toolkit.fluxcd.io/name": "grants",
+                "helm.toolkit.fluxcd.io/namespace": "flux-system",
+                "argocd.argoproj.io/instance": "grants",
+            },
+        },
+        "spec": spec,
+    })
+    .to_string()
+}
+
+/// Declares a grant of each kind.
+async fn declare(bed: &Bed, name: &str) {
+    let kinds = [
+        "GroupEligibility",
+        "GroupAssignment",
+        "RoleEligibility",
+        "RoleAssignment",
+    ];
+    let manifests = kinds.map(|kind| manifest(bed, kind, name)).join("\n---\n");
+    bed.apply(&manifests).await.unwrap();
+}
+
+async fn all_reach(bed: &Bed, name: &str, reason: &str) {
+    tokio::join!(
+        bed.until_reason::<GroupEligibility>(name, reason),
+        bed.until_reason::<GroupAssignment>(name, reason),
+        bed.until_reason::<RoleEligibility>(name, reason),
+        bed.until_reason::<RoleAssignment>(name, reason),
+    );
+}
+
+async fn delete(bed: &Bed, name: &str) {
+    async fn one<K: Grant>(bed: &Bed, name: &str) {
+        bed.delete::<K>(name).await.unwrap();
+        bed.until_gone::<K>(name).await;
+    }
+    tokio::join!(
+        one::<GroupEligibility>(bed, name),
+        one::<GroupAssignment>(bed, name),
+        one::<RoleEligibility>(bed, name),
+        one::<RoleAssignment>(bed, name),
+    );
+}
