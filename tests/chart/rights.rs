@@ -135,19 +135,14 @@ async fn each_right_is_missed_when_it_is_taken_away() {
             }
             stage.give(&given).await;
             let _operator = stage.start(&stage.arguments());
-            let missed = async {
-                stage
-                    .bed
-                    .eventually(&format!("a refusal for want of: {taken}"), || async {
-                        let requests = stage.requests().into_iter();
-                        let mut refused = requests.filter(|request| request.response_code == 403);
-                        refused.any(|request| taken.allows(&request))
-                    })
-                    .await;
+            let is_refused = || {
+                let mut requests = stage.requests().into_iter();
+                requests.any(|request| request.response_code == 403 && taken.allows(&request))
             };
+            let what = format!("a refusal for want of: {taken}");
             tokio::select! {
-                () = missed => {}
-                () = play(&stage) => panic!("the whole story passed without: {taken}"),
+                () = stage.bed.eventually(&what, || async { is_refused() }) => {}
+                () = play(&stage) => assert!(is_refused(), "the whole story passed without: {taken}"),
             }
         })
         .await;

@@ -44,7 +44,7 @@ impl Atom {
         let place = self.role["metadata"]["namespace"].as_str();
         self.group == request.group
             && self.resource == asked
-            && self.verb == request.verb
+            && (self.verb == request.verb || self.verb == "create" && may_create(request))
             && place.is_none_or(|place| place == request.namespace)
             // A list or watch of one name has it in its field selector, where the audit log does not show it.
             && (self.name.is_none() || request.name.is_empty() || self.name.as_ref() == Some(&request.name))
@@ -55,6 +55,12 @@ impl Atom {
         self.resource.starts_with("pimpolicies")
             || self.name.as_deref() == Some("pimpolicies.entrapim.dev")
     }
+}
+
+/// Whether a request takes the right to create besides its own: server-side apply of what is not there yet. Of one that was refused
+/// that can only be supposed.
+fn may_create(request: &AuditEvent) -> bool {
+    request.verb == "patch" && matches!(request.response_code, 201 | 403)
 }
 
 /// The rights that roles give.

@@ -308,7 +308,7 @@ impl Stage {
 
 fn options(name: &str) -> BedOptions {
     let mut options = BedOptions::story(name).unwrap();
-    // The operator goes by the machine's clock: nobody waits for Graph's five minutes here.
+    // The operator goes by the machine's clock: as little as possible is to wait for Graph's five minutes.
     options.simulator.behaviour.minimum_active_age = Duration::ZERO;
     options.boundary = false;
     options

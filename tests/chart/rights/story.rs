@@ -2,7 +2,10 @@
 
 use chrono::{TimeDelta, Utc};
 use kube::api::{Patch, PatchParams};
-use pim_harness::{Bed, bed::CLIENT_ID};
+use pim_harness::{
+    Bed,
+    bed::{CLIENT_ID, ready},
+};
 use pim_operator::{
     api::{
         group_grant::{GroupAssignment, GroupEligibility},
@@ -10,6 +13,7 @@ use pim_operator::{
     },
     controller::grant::Grant,
 };
+use pim_simulator::Kind;
 use serde_json::{Value, json};
 
 use super::stage::{IDENTITY, Stage};
@@ -59,16 +63,23 @@ pub async fn play(stage: &Stage) {
     stage.write_secret("simulated-secret").await;
     bed.until_tenant("Connected").await;
 
-    // The access goes over to the younger object, and ends with that.
+    // The access goes over to the younger object, and ends with that; for active access, after the five minutes of Graph.
     delete(bed, "first").await;
+    tokio::join!(
+        gone::<GroupEligibility>(bed, "first"),
+        gone::<GroupAssignment>(bed, "first"),
+        gone::<RoleEligibility>(bed, "first"),
+        gone::<RoleAssignment>(bed, "first"),
+    );
     all_reach(bed, "second", "Provisioned").await;
     delete(bed, "second").await;
-    for kind in [
-        pim_simulator::Kind::Eligibility,
-        pim_simulator::Kind::Assignment,
-    ] {
-        assert_eq!(bed.simulator.schedules(kind), vec![]);
-    }
+    tokio::join!(
+        gone::<GroupEligibility>(bed, "second"),
+        gone::<RoleEligibility>(bed, "second"),
+        goes_or_waits::<GroupAssignment>(bed, "second"),
+        goes_or_waits::<RoleAssignment>(bed, "second"),
+    );
+    assert_eq!(bed.simulator.schedules(Kind::Eligibility), vec![]);
 
     // Another identity, which Entra does not trust: it is asked for all the same.
     let credential = json!({"workloadIdentity": {"clientId": CLIENT_ID, "serviceAccountRef": {"name": IDENTITY}}});
@@ -132,15 +143,26 @@ async fn all_reach(bed: &Bed, name: &str, reason: &str) {
     );
 }
 
+/// Deletes a grant of each kind.
 async fn delete(bed: &Bed, name: &str) {
-    async fn one<K: Grant>(bed: &Bed, name: &str) {
-        bed.delete::<K>(name).await.unwrap();
-        bed.until_gone::<K>(name).await;
-    }
-    tokio::join!(
-        one::<GroupEligibility>(bed, name),
-        one::<GroupAssignment>(bed, name),
-        one::<RoleEligibility>(bed, name),
-        one::<RoleAssignment>(bed, name),
-    );
+    bed.delete::<GroupEligibility>(name).await.unwrap();
+    bed.delete::<GroupAssignment>(name).await.unwrap();
+    bed.delete::<RoleEligibility>(name).await.unwrap();
+    bed.delete::<RoleAssignment>(name).await.unwrap();
+}
+
+async fn gone<K: Grant>(bed: &Bed, name: &str) {
+    bed.until_gone::<K>(name).await;
+}
+
+/// Waits until a deleted object is gone, or says that active access cannot be taken away in its first five minutes.
+async fn goes_or_waits<K: Grant>(bed: &Bed, name: &str) {
+    bed.eventually("an end, or a wait for one", || async {
+        let found = bed.api::<K>().get_opt(name).await.unwrap();
+        found.is_none_or(|grant| {
+            let ready = grant.status().and_then(ready);
+            ready.is_some_and(|(_, reason, _)| reason == "AwaitingMinimumDuration")
+        })
+    })
+    .await;
 }
