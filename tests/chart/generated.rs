@@ -1,10 +1,14 @@
 //! What in the chart's folder is made from other files. `make chart` makes it anew: these tests with `UPDATE=1`.
 
-use std::{collections::BTreeSet, fmt::Write, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    path::Path,
+};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::helm::{read, repository};
+use crate::helm::{parse, read, render, repository, try_render};
 
 /// Holds a file against what it should be, or makes it that.
 fn hold(file: &Path, wanted: &str) {
@@ -40,6 +44,80 @@ fn the_charts_copies_of_crds_and_policies_are_those_of_the_repository() {
             );
         }
         assert_eq!(names(&copy), wanted, "{copy}");
+    }
+}
+
+/// The rendered defaults, without what only Helm reads.
+#[test]
+fn the_kustomize_base_is_what_the_chart_renders() {
+    let values = json!({"crds": {"install": false}, "admissionPolicies": {"install": false}});
+    let rendered = try_render(&values, &[]).unwrap();
+    let kept = rendered.lines().filter(|line| {
+        let line = line.trim_start();
+        !line.starts_with("helm.sh/chart:")
+            && !line.starts_with("app.kubernetes.io/managed-by:")
+            && !line.starts_with("# Source:")
+            && !line.is_empty()
+    });
+    let text: String = kept.flat_map(|line| [line, "\n"]).collect();
+    let opening = "# The operator and its rights, made from the chart by `make chart`.\n";
+    hold(
+        &repository("config/operator/operator.yaml"),
+        &format!("{opening}{text}"),
+    );
+
+    let kustomization = read("charts/pim-operator/files/crds/kustomization.yaml");
+    for name in names("crds") {
+        assert!(
+            kustomization.contains(&format!("  - {name}\n")),
+            "{name} is not in the kustomization"
+        );
+    }
+}
+
+#[tokio::test]
+async fn kustomize_and_helm_install_the_same() {
+    let kubectl = pim_testbed::Binaries::locate_or_build()
+        .await
+        .unwrap()
+        .kubectl;
+    let built = std::process::Command::new(kubectl)
+        .arg("kustomize")
+        .arg(repository("config/default"))
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{built:?}");
+    let without_labels = |objects: Vec<Value>| -> BTreeMap<String, Value> {
+        let objects = objects.into_iter().map(|mut object| {
+            object["metadata"].as_object_mut().unwrap().remove("labels");
+            object["metadata"]
+                .as_object_mut()
+                .unwrap()
+                .remove("annotations");
+            if let Some(labels) = object.pointer_mut("/spec/template/metadata/labels") {
+                labels.as_object_mut().unwrap().retain(|label, _| {
+                    !["helm.sh/chart", "app.kubernetes.io/managed-by"].contains(&label.as_str())
+                });
+            }
+            let name = format!("{} {}", object["kind"], object["metadata"]["name"]);
+            (name, object)
+        });
+        objects.collect()
+    };
+    let mut kustomized = without_labels(parse(std::str::from_utf8(&built.stdout).unwrap()));
+    // Helm makes it with `--create-namespace`.
+    kustomized
+        .remove("\"Namespace\" \"pim-operator-system\"")
+        .unwrap();
+    let helm = without_labels(render(&json!({})));
+    assert_eq!(
+        kustomized.keys().collect::<Vec<_>>(),
+        helm.keys().collect::<Vec<_>>()
+    );
+    for (name, object) in helm {
+        // Kustomize folds long lines anew, which means nothing within an expression.
+        let unfolded = |object: &Value| object.to_string().replace("\\n\\n", "\\n");
+        assert_eq!(unfolded(&kustomized[&name]), unfolded(&object), "{name}");
     }
 }
 
