@@ -6,6 +6,7 @@
 //! [`Authority::confirm`] then looks once more at the boundary itself, past the watch. Whoever is denied claims nothing.
 
 mod facts;
+mod policies;
 mod quota;
 mod seal;
 mod watches;
@@ -40,6 +41,7 @@ use crate::{
 };
 
 pub use facts::TenantFacts;
+pub(super) use policies::PolicyCase;
 pub(super) use quota::Holder;
 use quota::Quota;
 pub(super) use seal::Seal;

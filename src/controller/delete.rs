@@ -33,9 +33,9 @@ use super::{
     authority::{Judged, Purpose, declared_span},
     brakes::is_protected,
     context::Remembered,
-    grant::{Grant, ObjectKey, access_text},
+    grant::{ADMINISTRATIVE_UNITS, Grant, ObjectKey, access_text},
     inquiry::{Inquiry, inquire},
-    pass::{Pass, Place, absence, is_held, nudged, read_back_later, status_with_answer, wait_pass},
+    pass::{Pass, Place, absence, is_held, read_back_later, status_with_answer, wait_pass},
     reconcile::{ReconcileError, Reconciler},
     registry::Claim,
     report::{self, Held},
@@ -153,12 +153,8 @@ pub(super) async fn revoke<K: Grant>(
     };
     // A spec that became unreadable must not keep the access: whether it may be written is all that is asked of it.
     let mode = Desired::read(pass.grant.terms()).map_or(Mode::Manage, |desired| desired.mode);
-    let reread = pass.remembered.reread_from.filter(|from| *from <= now);
-    let mut freshness = reread.map_or(Freshness::OwnWrites, Freshness::Since);
     let mut record = record(&pass.status, generation);
-    if nudged(reconciler, &mut record, &pass.grant) {
-        freshness = Freshness::Since(reconciler.context.clock.now());
-    }
+    let mut freshness = reconciler.freshness(&pass, &mut record, now);
     for _ in 0..4 {
         let view = match place
             .tenant
@@ -378,9 +374,15 @@ async fn is_gone(record: &Record, place: &Place) -> bool {
     let found = join_all(ids.iter().map(|id| directory.object_now(id.as_str()))).await;
     // Not knowing is no proof: the removal is tried again then.
     let objects_gone = found.iter().any(|found| matches!(found, Ok(None)));
-    let GrantTarget::Role { id, .. } = &place.about else {
+    let GrantTarget::Role { id, scope } = &place.about else {
         return objects_gone;
     };
+    if let Some(unit) = scope.strip_prefix(ADMINISTRATIVE_UNITS) {
+        let unit = place.tenant.client.administrative_unit(unit).await;
+        if matches!(unit, Ok(None)) {
+            return true;
+        }
+    }
     let is_role = |role: &RoleDefinition| role.id.eq_ignore_ascii_case(id.as_str());
     directory.forget_roles();
     let roles = directory.roles().await;

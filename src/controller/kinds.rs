@@ -32,6 +32,7 @@ use super::{
     grant::{Grant, ObjectKey},
     lanes::reconcile_in_turn,
     objects::{GrantStore, Objects, StoredObjects},
+    policy::PolicyKind,
     reconcile::{Reconciler, after_error},
     vanished::Vanished,
 };
@@ -58,6 +59,7 @@ pub(super) fn kinds() -> Vec<Box<dyn Kind>> {
         kind::<GroupAssignment>(),
         kind::<RoleEligibility>(),
         kind::<RoleAssignment>(),
+        PolicyKind::boxed(),
     ]
 }
 

@@ -49,6 +49,14 @@ struct Denied {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Drift {
+    tenant: String,
+    rule: String,
+    from: String,
+    to: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct GraphCall {
     tenant: String,
     endpoint: &'static str,
@@ -69,6 +77,7 @@ pub struct Metrics {
     writes: Family<Write, Counter>,
     watch_errors: Family<Kind, Counter>,
     denials: Family<Denied, Counter>,
+    drifts: Family<Drift, Counter>,
     graph: Arc<GraphMetrics>,
     states: Arc<States>,
 }
@@ -117,6 +126,7 @@ impl Metrics {
             writes: Family::default(),
             watch_errors: Family::default(),
             denials: Family::default(),
+            drifts: Family::default(),
             graph: Arc::default(),
             states: Arc::new(States {
                 clock,
@@ -157,6 +167,11 @@ impl Metrics {
             "boundary_denials",
             "Objects that came to be denied, by kind and the clause that stood first in the way",
             metrics.denials.clone(),
+        );
+        registry.register(
+            "policy_drifts",
+            "Rules of PIM policies that somebody changed in Entra and that were restored",
+            metrics.drifts.clone(),
         );
         registry.register(
             "graph_requests",
@@ -204,6 +219,17 @@ impl Metrics {
     /// An object came to be denied.
     pub fn denied(&self, kind: &'static str, clause: &'static str) {
         self.denials.get_or_create(&Denied { kind, clause }).inc();
+    }
+
+    /// A rule of a policy was changed by somebody else, and restored.
+    pub fn policy_drift(&self, tenant: &str, rule: &str, from: &str, to: &str) {
+        let drift = Drift {
+            tenant: tenant.to_owned(),
+            rule: rule.to_owned(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+        };
+        self.drifts.get_or_create(&drift).inc();
     }
 
     /// A request was sent to change Entra.

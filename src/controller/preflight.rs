@@ -5,6 +5,8 @@
 //! rest on an older read, because Graph has the last word in any case. Where the operator may not read policies at all, Graph alone
 //! decides, as it does for a group that PIM does not know yet.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
@@ -21,7 +23,7 @@ use super::{
     authority::span,
     grant::{Grant, ObjectKey},
     pass::{Pass, Place},
-    policy::PolicyKey,
+    policy::{PolicyKey, PolicyView},
     reconcile::Reconciler,
     report,
     snapshots::Freshness,
@@ -38,8 +40,8 @@ const AGAIN: TimeDelta = TimeDelta::hours(1);
 enum Verdict {
     /// Nothing against the request.
     Pass,
-    /// A rule forbids it.
-    Rejected(PolicyRejected),
+    /// A rule of this policy forbids it.
+    Rejected(PolicyRejected, Arc<PolicyView>),
     /// The policy could not be read now.
     Unknown(GraphError),
 }
@@ -72,9 +74,9 @@ impl<K: Grant> Reconciler<K> {
         match look(&ask, &key, place, now).await {
             Verdict::Pass => None,
             Verdict::Unknown(error) => Some(pass.clone().fail(&error, generation, now)),
-            Verdict::Rejected(rejected) => {
+            Verdict::Rejected(rejected, view) => {
                 let object = ObjectKey::of(K::KIND, &pass.grant);
-                place.tenant.policies.wait_for(&key, &object);
+                place.tenant.policies.wait_for(&key, &object, &view);
                 let mut pass = pass.clone();
                 pass.wake = Some(now + AGAIN);
                 let report = report::policy_rejects(&place.resolved.target_name, &rejected);
@@ -101,7 +103,7 @@ async fn look(ask: &Ask, key: &PolicyKey, place: &Place, now: DateTime<Utc>) -> 
         };
         verdict = match preflight(ask, &view.policy) {
             Ok(()) => return Verdict::Pass,
-            Err(rejected) => Verdict::Rejected(rejected),
+            Err(rejected) => Verdict::Rejected(rejected, view),
         };
     }
     verdict

@@ -252,6 +252,20 @@ impl<K: Grant> Reconciler<K> {
         self.settle(pass, &desired, &place, now).await
     }
 
+    /// How recent the rows must be that a pass begins with.
+    pub(super) fn freshness(
+        &self,
+        pass: &Pass<K>,
+        record: &mut Record,
+        now: DateTime<Utc>,
+    ) -> Freshness {
+        if nudged(self, record, &pass.grant) {
+            return Freshness::Since(self.context.clock.now());
+        }
+        let reread = pass.remembered.reread_from.filter(|from| *from <= now);
+        reread.map_or(Freshness::OwnWrites, Freshness::Since)
+    }
+
     /// Observe, plan, act, until the plan has nothing more to ask.
     async fn settle(
         &self,
@@ -265,14 +279,7 @@ impl<K: Grant> Reconciler<K> {
         if let Some(later) = read_back_later(place, &record, now) {
             return Ok(pass.put_off(later));
         }
-        let mut freshness = pass
-            .remembered
-            .reread_from
-            .filter(|from| *from <= now)
-            .map_or(Freshness::OwnWrites, Freshness::Since);
-        if nudged(self, &mut record, &pass.grant) {
-            freshness = Freshness::Since(self.context.clock.now());
-        }
+        let mut freshness = self.freshness(&pass, &mut record, now);
         let mut instance = None;
         let mut history = History::Unread;
         // Each round either ends the pass or learns something that the next one needs; a plan asks at most this often.

@@ -199,4 +199,45 @@ mod tests {
         registry.claim(&key(), again.clone());
         assert_eq!(registry.objects(), vec![again]);
     }
+
+    #[test]
+    fn whoever_goes_makes_room_for_the_other_kind_of_the_same_role_and_of_no_group() {
+        let role = |schedules, scope: &str| NaturalKey {
+            target: Target {
+                schedules,
+                list: List::Roles,
+            },
+            row: RowKey {
+                principal: Guid::new("p"),
+                access: Access::Role {
+                    id: Guid::new("r"),
+                    scope: scope.to_owned(),
+                },
+            },
+            ..key()
+        };
+        let registry = Registry::default();
+        let eligible = role(ScheduleKind::Eligibility, "/");
+        assert!(registry.claim(&eligible, claim("eligible", 10)));
+        assert!(
+            !registry.claim(&eligible, claim("eligible", 10)),
+            "it was there"
+        );
+        registry.claim(&role(ScheduleKind::Assignment, "/"), claim("active", 20));
+        registry.claim(
+            &role(ScheduleKind::Assignment, "/u"),
+            claim("elsewhere", 30),
+        );
+        assert_eq!(
+            registry.release(&claim("eligible", 10).object),
+            vec![claim("active", 20).object]
+        );
+        let permanent = Claim {
+            permanent: true,
+            ..claim("active", 20)
+        };
+        let active = role(ScheduleKind::Assignment, "/");
+        assert!(registry.claim(&active, permanent), "an edit is a new claim");
+        assert_eq!(key().rival(), None);
+    }
 }

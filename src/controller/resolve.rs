@@ -18,7 +18,8 @@ use super::{
 };
 
 pub(super) use role::object_scope;
-use role::{names_scope, role, scope};
+pub(super) use role::role;
+use role::{names_scope, scope};
 
 /// Why a reference leads nowhere.
 #[derive(Debug)]
@@ -147,7 +148,10 @@ fn names_pinned<K: Grant>(grant: &K, pinned: &ResolvedReferences) -> bool {
     target && same(&grant.terms().principal.id, Some(&pinned.principal_id))
 }
 
-async fn group(reference: &GroupRef, tenant: &Arc<Tenant>) -> Result<(Guid, String), Unresolved> {
+pub(super) async fn group(
+    reference: &GroupRef,
+    tenant: &Arc<Tenant>,
+) -> Result<(Guid, String), Unresolved> {
     let wrong = |reason, message, may_appear| {
         Err(Unresolved::Wrong {
             reason,
@@ -322,7 +326,7 @@ fn holds_roles(principal: &Principal, schedules: ScheduleKind) -> Result<(), Unr
 }
 
 /// The only element, or how many there are.
-fn one<T>(mut found: Vec<T>) -> Result<T, usize> {
+pub(super) fn one<T>(mut found: Vec<T>) -> Result<T, usize> {
     match (found.pop(), found.len()) {
         (Some(only), 0) => Ok(only),
         (Some(_), rest) => Err(rest + 1),

@@ -192,7 +192,6 @@ struct Parts {
     instance: Option<String>,
 }
 
-#[expect(clippy::too_many_lines, reason = "the wiring reads as one list")]
 async fn controllers(parts: Parts, stop: CancellationToken) {
     let Parts {
         client,

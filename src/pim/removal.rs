@@ -191,6 +191,24 @@ mod tests {
         )
     }
 
+    #[test]
+    fn a_request_that_entra_never_carried_out_is_withdrawn_and_then_gone() {
+        let window = Window {
+            start: now() - TimeDelta::minutes(6),
+            ..window(0)
+        };
+        let mut asked = asked(&record(window), Action::AdminAssign, 360, succeeded());
+        if let Some(last) = &mut asked.last {
+            last.only_granted = true;
+        }
+        let cancel = Change::Cancel {
+            request_id: "request".to_owned(),
+        };
+        assert_eq!(decide(&asked, &[]).change(), Some(&cancel));
+        let again = super::tests::asked(&asked, Action::Cancel, 1, succeeded());
+        assert_eq!(decide(&again, &[]), Removal::Done(Done::Gone));
+    }
+
     fn waits(removal: &Removal) -> Option<Wait> {
         match removal {
             Removal::First(Plan {

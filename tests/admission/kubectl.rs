@@ -45,6 +45,14 @@ async fn explain_reads_like_documentation() {
             "ga",
             "A GroupAssignment gives one principal active membership",
         ),
+        (
+            "re",
+            "A RoleEligibility makes one principal eligible for a directory role",
+        ),
+        (
+            "ra",
+            "A RoleAssignment gives one principal an active directory role",
+        ),
         ("et", "An EntraTenant is the connection to one Entra tenant"),
         (
             "gb",
@@ -153,6 +161,14 @@ async fn get_shows_what_matters() {
             [&grant_columns[..], &["MESSAGE", "BOUNDARY"]].concat()
         );
     }
+    let role = |kind: &str, name: &str| object(kind, name, &cases::load()[4].spec);
+    for (kind, short_name) in [("RoleEligibility", "re"), ("RoleAssignment", "ra")] {
+        server.create(&role(kind, "columns")).await;
+        let shown = columns(server.kubectl(&["get", short_name, "columns"]).await);
+        let mut expected = grant_columns;
+        expected[5] = "SCOPE";
+        assert_eq!(shown, expected);
+    }
     let tenant = object("EntraTenant", "columns", &cases::load()[1].spec);
     server.create(&tenant).await;
     let shown = columns(server.kubectl(&["get", "et", "columns"]).await);
@@ -177,8 +193,14 @@ async fn the_category_lists_every_kind() {
     server
         .create(&object("GrantBoundary", "category", &cases::load()[2].spec))
         .await;
+    for kind in ["RoleEligibility", "RoleAssignment"] {
+        let role = object(kind, "category", &cases::load()[4].spec);
+        server.create(&role).await;
+    }
     let listed = server.kubectl(&["get", "entrapim", "-o", "name"]).await;
     for name in [
+        "roleeligibility.entrapim.dev/category",
+        "roleassignment.entrapim.dev/category",
         "groupeligibility.entrapim.dev/category",
         "groupassignment.entrapim.dev/category",
         "entratenant.entrapim.dev/category",

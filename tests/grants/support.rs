@@ -28,24 +28,8 @@ pub fn active(name: &str) -> Manifest {
     manifest("GroupAssignment", name)
 }
 
-/// A `RoleEligibility`: Helpdesk Administrator in the whole tenant.
-pub fn eligible_role(name: &str) -> Manifest {
-    role_manifest("RoleEligibility", name)
-}
-
-/// A `RoleAssignment`.
-pub fn active_role(name: &str) -> Manifest {
-    role_manifest("RoleAssignment", name)
-}
-
-fn role_manifest(kind: &'static str, name: &str) -> Manifest {
-    manifest(kind, name)
-        .without("group")
-        .without("accessId")
-        .with("role", json!({"displayName": "Helpdesk Administrator"}))
-}
-
-fn manifest(kind: &'static str, name: &str) -> Manifest {
+/// A grant of a kind.
+pub fn manifest(kind: &'static str, name: &str) -> Manifest {
     let spec = json!({
         "tenantRef": {"name": "{tenant}"},
         "group": {"displayName": "payments-ops"},
@@ -84,16 +68,6 @@ impl Manifest {
     /// Another group, by name.
     pub fn group(self, name: &str) -> Self {
         self.with("group", json!({"displayName": name}))
-    }
-
-    /// Another role, by name.
-    pub fn role(self, name: &str) -> Self {
-        self.with("role", json!({"displayName": name}))
-    }
-
-    /// At another scope.
-    pub fn at(self, scope: &str) -> Self {
-        self.with("directoryScopeId", scope)
     }
 
     /// For as long as this.

@@ -114,20 +114,43 @@ async fn the_operator_changes_nothing_that_is_declared() {
     let refusal = "the operator may change nothing but `metadata.finalizers` and `status`";
     let bed = Bed::shared().await;
     let stored = bed.store(&grant("payments", "declared")).await;
-    for (pointer, value) in [
-        ("/spec/scheduleInfo/expiration/duration", json!("P180D")),
-        ("/spec/suspend", json!(true)),
-        ("/metadata/labels", json!({"team": "payments"})),
-        ("/metadata/annotations", json!({"team": "payments"})),
+    for (parent, field, value) in [
+        ("/spec/scheduleInfo/expiration", "duration", json!("P180D")),
+        ("/spec", "suspend", json!(true)),
+        ("/metadata", "labels", json!({"team": "payments"})),
+        ("/metadata", "annotations", json!({"team": "payments"})),
     ] {
         let mut edited = stored.clone();
-        match pointer.rsplit_once('/') {
-            Some((parent, field)) => {
-                edited.pointer_mut(parent).unwrap()[field] = value;
-            }
-            None => unreachable!("{pointer}"),
-        }
+        edited.pointer_mut(parent).unwrap()[field] = value;
         expect_refusal(&bed.update(OPERATOR, &edited).await, LIMITS, refusal);
         bed.update(EDITOR, &edited).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn the_finalizer_of_a_policy_is_the_operators_too() {
+    let bed = Bed::shared().await;
+    let mut policy = json!({
+        "apiVersion": "entrapim.dev/v1alpha1",
+        "kind": "PimPolicy",
+        "metadata": {"name": "finalizer", "namespace": "payments"},
+        "spec": {
+            "target": {"group": {"displayName": "payments-ops", "accessId": "member"}},
+            "managementPolicy": "Observe",
+        },
+    });
+    policy["metadata"]["finalizers"] = json!(["entrapim.dev/restore"]);
+    expect_refusal(
+        &bed.create(EDITOR, &policy).await,
+        POLICY,
+        "only the operator may add the finalizer `entrapim.dev/restore`: leave it out of `metadata.finalizers`",
+    );
+    let mut stored = bed.store(&policy).await;
+    stored["metadata"]["finalizers"] = json!([]);
+    expect_refusal(
+        &bed.update(OVERRIDER, &stored).await,
+        POLICY,
+        "only the operator may remove the finalizer `entrapim.dev/restore`: it does so when the rules are restored. To let the object go and leave the rules in Entra as they are, set `deletionPolicy: Retain`, or have the annotation `entrapim.dev/abandon` set to the object's uid by somebody who may `override`",
+    );
+    bed.update(OPERATOR, &stored).await.unwrap();
 }

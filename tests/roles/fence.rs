@@ -15,8 +15,9 @@ use pim_simulator::Kind;
 use serde_json::{Value, json};
 
 use crate::{
-    ALICE, APAC_SCOPE, DIRECTORY_READERS, HELPDESK, SALES_SCOPE, bed, boundary, rows,
-    support::{active_role, eligible_role, message, sent, start, status, until_stalled},
+    ALICE, APAC_SCOPE, DIRECTORY_READERS, HELPDESK, OfRole, SALES_SCOPE, active_role, bed,
+    boundary, eligible_role, rows,
+    support::{message, sent, start, status, until_stalled},
 };
 
 /// A bed whose boundary is changed.

@@ -6,8 +6,8 @@ use pim_operator::api::role_grant::{RoleAssignment, RoleEligibility};
 use pim_simulator::Kind;
 
 use crate::{
-    ALICE, HELPDESK, SALES_SCOPE, bed, rows,
-    support::{active_role, eligible_role, message, near, sent, start, status, until_stalled},
+    ALICE, HELPDESK, OfRole, SALES_SCOPE, active_role, bed, eligible_role, rows,
+    support::{message, near, sent, start, status, until_stalled},
 };
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,15 +1,13 @@
 //! Two lists show all roles of a tenant, whatever the number of grants.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use pim_operator::api::role_grant::{RoleAssignment, RoleEligibility};
 use pim_simulator::{Behaviour, FaultKind, Kind};
 use serde_json::json;
 
 use crate::{
-    ALICE, AUDITOR, HELPDESK, SECURITY_READER, bed, role_lists, rows,
-    support::{active_role, eligible_role, list_fault, message, sent, start},
+    ALICE, AUDITOR, HELPDESK, SECURITY_READER, active_role, bed, eligible_role, role_lists, rows,
+    support::{message, sent, start},
 };
 
 const PEOPLE: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
@@ -79,6 +77,7 @@ async fn a_list_that_is_throttled_or_fails_is_never_an_empty_one() {
         pim_simulator::Fault::new(kind)
             .method("GET")
             .path_regex(r"/role(Eligibility|Assignment)Schedules\?")
+            .always()
     };
     faults.add(role_lists(busy));
     active_role("bob").user("bob@contoso.com").apply(&bed).await;
@@ -92,13 +91,16 @@ async fn a_list_that_is_throttled_or_fails_is_never_an_empty_one() {
     };
     faults.add(role_lists(unavailable));
     bed.advance(TimeDelta::minutes(16));
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    bed.eventually("a list that failed", || async {
+        let entries = bed.simulator.traffic().entries();
+        entries.iter().any(|exchange| exchange.status == 503)
+    })
+    .await;
     faults.clear();
     bed.advance(TimeDelta::minutes(16));
     bed.until_reason::<RoleAssignment>("bob", "Provisioned")
         .await;
     assert_eq!(sent(&bed), ["adminAssign", "adminAssign"]);
     assert_eq!(rows(&bed, Kind::Eligibility, HELPDESK, ALICE).len(), 1);
-    let _ = list_fault;
     operator.stop().await;
 }

@@ -22,6 +22,7 @@ mod support;
 use pim_harness::{Bed, BedOptions};
 use pim_simulator::{Behaviour, Kind, RoleScheduleView};
 use serde_json::{Value, json};
+use support::Manifest;
 
 pub const HELPDESK: &str = "729827e3-9c14-49f7-bb1b-9608f156bbb8";
 pub const DIRECTORY_READERS: &str = "88d8e3e3-8f55-4a1e-953a-9b9898b8876b";
@@ -32,6 +33,43 @@ pub const SALES: &str = "a0000000-0000-4000-8000-000000000001";
 pub const SALES_SCOPE: &str = "/administrativeUnits/a0000000-0000-4000-8000-000000000001";
 pub const APAC_SCOPE: &str = "/administrativeUnits/a0000000-0000-4000-8000-000000000002";
 pub const ALICE: &str = "a11ce000-0000-4000-8000-000000000001";
+
+/// A `RoleEligibility`: Helpdesk Administrator in the whole tenant, for Alice and ninety days.
+pub fn eligible_role(name: &str) -> Manifest {
+    role_manifest("RoleEligibility", name)
+}
+
+/// A `RoleAssignment`.
+pub fn active_role(name: &str) -> Manifest {
+    role_manifest("RoleAssignment", name)
+}
+
+fn role_manifest(kind: &'static str, name: &str) -> Manifest {
+    support::manifest(kind, name)
+        .without("group")
+        .without("accessId")
+        .role("Helpdesk Administrator")
+}
+
+/// What manifests of roles say beyond others.
+pub trait OfRole {
+    /// Another role, by name.
+    #[must_use]
+    fn role(self, name: &str) -> Self;
+    /// At another scope.
+    #[must_use]
+    fn at(self, scope: &str) -> Self;
+}
+
+impl OfRole for Manifest {
+    fn role(self, name: &str) -> Self {
+        self.with("role", json!({"displayName": name}))
+    }
+
+    fn at(self, scope: &str) -> Self {
+        self.with("directoryScopeId", scope)
+    }
+}
 
 /// A boundary for a few roles, in the whole tenant and in Sales EMEA, and without further limits.
 pub fn boundary(bed: &Bed) -> Value {

@@ -5,8 +5,9 @@ use pim_simulator::{GroupSeed, Kind};
 use serde_json::json;
 
 use crate::{
-    ALICE, AUDITOR, DIRECTORY_READERS, HELPDESK, SALES_SCOPE, bed, rows,
-    support::{active_role, eligible_role, message, nudge, sent, start, status, until_stalled},
+    ALICE, AUDITOR, DIRECTORY_READERS, HELPDESK, OfRole, SALES_SCOPE, active_role, bed,
+    eligible_role, rows,
+    support::{message, nudge, sent, start, status, until_stalled},
 };
 
 #[tokio::test(flavor = "multi_thread")]

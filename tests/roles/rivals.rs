@@ -5,8 +5,8 @@ use pim_operator::api::role_grant::{RoleAssignment, RoleEligibility};
 use pim_simulator::{Kind, Window};
 
 use crate::{
-    ALICE, HELPDESK, SALES_SCOPE, bed, rows,
-    support::{active_role, eligible_role, message, sent, start, until_stalled},
+    ALICE, HELPDESK, OfRole, SALES_SCOPE, active_role, bed, eligible_role, rows,
+    support::{message, sent, start, until_stalled},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,6 +115,8 @@ async fn what_nobody_declares_is_not_deleted_behind_its_back() {
             Window::permanent(),
         )
         .unwrap();
+    // What a write rests on is at most a minute old.
+    bed.advance(TimeDelta::minutes(2));
     active_role("bob")
         .user("bob@contoso.com")
         .permanent()

@@ -46,8 +46,7 @@ fn the_document_shows_the_table() {
                 | Use::ReadRolePolicies
         )
     };
-    let of_policies =
-        |what: &Use| matches!(what, Use::WriteGroupPolicies | Use::WriteRolePolicies);
+    let of_policies = |what: &Use| matches!(what, Use::WriteGroupPolicies | Use::WriteRolePolicies);
     let of_roles = |what: &Use| {
         matches!(
             what,

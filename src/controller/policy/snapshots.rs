@@ -85,6 +85,17 @@ pub struct PolicyView {
     tick: u64,
 }
 
+impl PolicyView {
+    /// Whether another view is of the same policy with the same rules.
+    fn says_the_same(&self, other: &Self) -> bool {
+        self.id == other.id
+            && self.lagging == other.lagging
+            && self.policy.rules().eq(other.policy.rules())
+    }
+}
+
+/// The authentication contexts, and when they were read.
+type Contexts = (DateTime<Utc>, Arc<BTreeSet<String>>);
 type Found = HashMap<PolicyKey, Arc<PolicyView>>;
 
 #[derive(Default)]
@@ -127,7 +138,7 @@ pub struct PolicySnapshots {
     entries: Mutex<HashMap<Source, Arc<Entry>>>,
     written: Mutex<HashMap<(PolicyKey, RuleId), Written>>,
     waiting: Mutex<HashMap<PolicyKey, HashSet<ObjectKey>>>,
-    contexts: tokio::sync::Mutex<Option<(DateTime<Utc>, Arc<BTreeSet<String>>)>>,
+    contexts: tokio::sync::Mutex<Option<Contexts>>,
 }
 
 impl PolicySnapshots {
@@ -226,7 +237,7 @@ impl PolicySnapshots {
         let mut found = Found::new();
         for assignment in assignments {
             if let Some((key, id, policy)) = parse(source, assignment) {
-                let view = self.with_own_writes(&key, id, policy, at, tick);
+                let view = self.with_own_writes(&key, id, &policy, at, tick);
                 found.insert(key, Arc::new(view));
             }
         }
@@ -259,7 +270,7 @@ impl PolicySnapshots {
             if let Some((key, id, policy)) = parse(&Source::Roles, assignment)
                 && key == role
             {
-                let view = self.with_own_writes(&key, id, policy, at, tick);
+                let view = self.with_own_writes(&key, id, &policy, at, tick);
                 found.insert(key, Arc::new(view));
             }
         }
@@ -274,7 +285,7 @@ impl PolicySnapshots {
         &self,
         key: &PolicyKey,
         id: String,
-        read: Policy,
+        read: &Policy,
         at: DateTime<Utc>,
         tick: u64,
     ) -> PolicyView {
@@ -319,13 +330,21 @@ impl PolicySnapshots {
         }
     }
 
-    /// Has an object looked at again when the policy changes next.
-    pub fn wait_for(&self, key: &PolicyKey, object: &ObjectKey) {
-        let mut waiting = lock(&self.waiting);
-        waiting
+    /// Has an object looked at again once the policy is another one than the object has seen.
+    pub fn wait_for(&self, key: &PolicyKey, object: &ObjectKey, seen: &PolicyView) {
+        lock(&self.waiting)
             .entry(key.clone())
             .or_default()
             .insert(object.clone());
+        // It may have become another one since it was seen. A read that is under way tells by itself.
+        let entry = self.entry(&key.source());
+        let changed = entry.read.try_lock().is_ok_and(|read| {
+            let now = read.as_ref().and_then(|read| read.found.get(key));
+            now.is_some_and(|now| now.tick > seen.tick && !now.says_the_same(seen))
+        });
+        if changed {
+            self.tell(std::slice::from_ref(key));
+        }
     }
 
     /// Forgets what nobody manages or waits for; the policies that are left are to be read in a resync.
@@ -396,11 +415,7 @@ fn parse(source: &Source, assignment: PolicyAssignment) -> Option<(PolicyKey, St
 fn changes(before: &Found, now: &Found) -> Vec<PolicyKey> {
     let differs = |(key, view): (&PolicyKey, &Arc<PolicyView>)| {
         let earlier = before.get(key);
-        let same = earlier.is_some_and(|earlier| {
-            earlier.id == view.id
-                && earlier.lagging == view.lagging
-                && earlier.policy.rules().eq(view.policy.rules())
-        });
+        let same = earlier.is_some_and(|earlier| earlier.says_the_same(view));
         (!same).then(|| key.clone())
     };
     now.iter().filter_map(differs).collect()

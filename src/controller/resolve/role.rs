@@ -33,7 +33,7 @@ fn is_unreadable(error: &GraphError) -> bool {
 }
 
 /// The id of a role definition, and its name.
-pub(super) async fn role(
+pub(in crate::controller) async fn role(
     reference: &RoleRef,
     tenant: &Arc<Tenant>,
 ) -> Result<(Guid, String), Unresolved> {

@@ -72,6 +72,10 @@ impl Denial {
             DenyEntry::OperatorsGroup(id) => format!(
                 "the operator is in the group {id}, or in a group that it is a member of: its members would come to share the operator's rights"
             ),
+            DenyEntry::OperatorAsScope(_) => {
+                "the scope is the operator itself: whoever rules it could come to act as it"
+                    .to_owned()
+            }
             DenyEntry::Protected(_) => {
                 "the EntraTenant names the principal in `protectedPrincipals`".to_owned()
             }

@@ -121,6 +121,8 @@ pub enum DenyEntry {
     OperatorReceives(Guid),
     /// A group that the operator is in, or that is in such a group.
     OperatorsGroup(Guid),
+    /// A role over the operator's own service principal.
+    OperatorAsScope(Guid),
     /// A principal that the tenant protects.
     Protected(Guid),
 }
@@ -185,7 +187,9 @@ impl DenyEntry {
         let (sort, id) = match self {
             Self::TierZero { id, .. } => (Sort::Role, id),
             Self::OperatorsGroup(id) => (Sort::Group, id),
-            Self::OperatorReceives(id) | Self::Protected(id) => (Sort::Principal, id),
+            Self::OperatorReceives(id) | Self::OperatorAsScope(id) | Self::Protected(id) => {
+                (Sort::Principal, id)
+            }
             Self::RoleAssignable(_) => return None,
         };
         Some(Lift {
@@ -238,7 +242,14 @@ fn entries(
             (facts.role_assignable == Some(true) && !listed())
                 .then(|| DenyEntry::RoleAssignable(id.clone())),
         ),
-        GrantTarget::Role { id, .. } => (None, tier_zero(id)),
+        GrantTarget::Role { id, scope } => {
+            let over_operator = facts.operator.filter(|operator| {
+                scope.strip_prefix('/') == Some(operator.service_principal.as_str())
+            });
+            let over_operator = over_operator
+                .map(|operator| DenyEntry::OperatorAsScope(operator.service_principal.clone()));
+            (over_operator, tier_zero(id))
+        }
     };
     [protected, receives, operators_group, target]
 }

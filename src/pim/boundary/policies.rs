@@ -55,7 +55,7 @@ impl PolicyRequest<'_> {
                     scope: "/".to_owned(),
                 },
             },
-            principal: Guid::default(),
+            principal: Guid::new("00000000-0000-0000-0000-000000000000"),
             span: Span::For(TimeDelta::zero()),
             justified: true,
             ticketed: true,
@@ -90,11 +90,11 @@ impl Fence {
         let mut permits = Vec::new();
         let mut misses = Vec::new();
         for (boundary, by_labels) in &selected {
-            let missed = boundary.misses_policy(&request, asked.stated);
-            if missed.is_empty() {
+            let clauses = boundary.misses_policy(&request, asked.stated);
+            if clauses.is_empty() {
                 permits.push(boundary.permit(*by_labels));
             } else {
-                misses.push((boundary.name.as_str(), missed));
+                misses.push((boundary.name.as_str(), clauses));
             }
         }
         // The groups that the operator is in are nobody's to change.

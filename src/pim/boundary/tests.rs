@@ -278,6 +278,29 @@ fn a_role_that_rules_the_tenant_is_on_the_deny_list() {
 }
 
 #[test]
+fn no_role_is_given_over_the_operator_itself() {
+    let known = Known::new();
+    let operator = known.operator.service_principal.clone();
+    let role = "729827e3-9c14-49f7-bb1b-9608f156bbb8";
+    let fence = Fence::new(vec![boundary(
+        "payments",
+        &format!(
+            "{{namespaces: [payments], tenants: [contoso], kinds: [RoleAssignment], roles: [{{id: {role}, directoryScopeIds: [/{operator}]}}], principals: {{kinds: [User]}}}}"
+        ),
+    )]);
+    let request = Request {
+        kind: GrantKind::RoleAssignment,
+        target: GrantTarget::Role {
+            id: Guid::new(role),
+            scope: format!("/{operator}"),
+        },
+        ..request()
+    };
+    let text = denied(fence.rule(&request, &known.facts()));
+    assert!(text.contains("the scope is the operator itself"), "{text}");
+}
+
+#[test]
 fn nobody_is_allowed_anything_before_the_operator_knows_who_it_is() {
     let known = Known::new();
     let facts = Facts {

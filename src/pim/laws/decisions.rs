@@ -71,8 +71,11 @@ proptest! {
     fn without_an_assigned_and_direct_row_nothing_is_changed_or_ended(state in state()) {
         let mut rows = state.rows.clone();
         rows.retain(|row| row.standing != Standing::Assigned);
+        // But for a request of our own that Entra took and never carried out: it may be withdrawn.
+        let stuck = state.record.stuck(base()).map(str::to_owned);
         for change in changes(&state.with_rows(rows)).into_iter().flatten() {
-            prop_assert!(matches!(change, Change::Assign(_)), "{change:?}");
+            let withdrawn = matches!(&change, Change::Cancel { request_id } if Some(request_id) == stuck.as_ref());
+            prop_assert!(withdrawn || matches!(change, Change::Assign(_)), "{change:?}");
         }
     }
 

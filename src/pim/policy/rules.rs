@@ -43,14 +43,6 @@ impl Moment {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Eligibility, Self::Assignment, Self::Activation];
 
-    const fn suffix(self) -> &'static str {
-        match self {
-            Self::Eligibility => "Admin_Eligibility",
-            Self::Assignment => "Admin_Assignment",
-            Self::Activation => "EndUser_Assignment",
-        }
-    }
-
     /// The block of a manifest.
     #[must_use]
     pub const fn block(self) -> &'static str {
@@ -66,14 +58,6 @@ impl Audience {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Admin, Self::Requestor, Self::Approver];
 
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "Admin",
-            Self::Requestor => "Requestor",
-            Self::Approver => "Approver",
-        }
-    }
-
     /// The field of a manifest.
     #[must_use]
     pub const fn field(self) -> &'static str {
@@ -85,25 +69,83 @@ impl Audience {
     }
 }
 
+/// Every rule and its id, in the order in which rules are sent.
+const ALL: [(RuleId, &str); 17] = {
+    use Audience::{Admin, Approver, Requestor};
+    use Moment::{Activation, Assignment, Eligibility};
+    use RuleId::{
+        Approval, AuthenticationContext, Enablement as Demands, Expiration, Notification as Mail,
+    };
+    [
+        (Expiration(Eligibility), "Expiration_Admin_Eligibility"),
+        (Expiration(Assignment), "Expiration_Admin_Assignment"),
+        (Expiration(Activation), "Expiration_EndUser_Assignment"),
+        (Demands(Eligibility), "Enablement_Admin_Eligibility"),
+        (Demands(Assignment), "Enablement_Admin_Assignment"),
+        (Demands(Activation), "Enablement_EndUser_Assignment"),
+        (Approval, "Approval_EndUser_Assignment"),
+        (
+            AuthenticationContext,
+            "AuthenticationContext_EndUser_Assignment",
+        ),
+        (
+            Mail(Eligibility, Admin),
+            "Notification_Admin_Admin_Eligibility",
+        ),
+        (
+            Mail(Eligibility, Requestor),
+            "Notification_Requestor_Admin_Eligibility",
+        ),
+        (
+            Mail(Eligibility, Approver),
+            "Notification_Approver_Admin_Eligibility",
+        ),
+        (
+            Mail(Assignment, Admin),
+            "Notification_Admin_Admin_Assignment",
+        ),
+        (
+            Mail(Assignment, Requestor),
+            "Notification_Requestor_Admin_Assignment",
+        ),
+        (
+            Mail(Assignment, Approver),
+            "Notification_Approver_Admin_Assignment",
+        ),
+        (
+            Mail(Activation, Admin),
+            "Notification_Admin_EndUser_Assignment",
+        ),
+        (
+            Mail(Activation, Requestor),
+            "Notification_Requestor_EndUser_Assignment",
+        ),
+        (
+            Mail(Activation, Approver),
+            "Notification_Approver_EndUser_Assignment",
+        ),
+    ]
+};
+
 impl RuleId {
     /// All 17, in the order in which they are sent.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let mut all: Vec<_> = Moment::ALL.map(Self::Expiration).into();
-        all.extend(Moment::ALL.map(Self::Enablement));
-        all.extend([Self::Approval, Self::AuthenticationContext]);
-        for moment in Moment::ALL {
-            all.extend(Audience::ALL.map(|audience| Self::Notification(moment, audience)));
-        }
-        all
+        ALL.iter().map(|(rule, _)| *rule).collect()
     }
 
     /// The rule of an id; none for one that this version does not know.
     #[must_use]
     pub fn read(id: &str) -> Option<Self> {
-        Self::all()
-            .into_iter()
-            .find(|rule| rule.to_string().eq_ignore_ascii_case(id))
+        let known = ALL.iter().find(|(_, name)| name.eq_ignore_ascii_case(id));
+        known.map(|(rule, _)| *rule)
+    }
+
+    /// The rule's id in Graph.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        let known = ALL.iter().find(|(rule, _)| *rule == self);
+        known.map_or("", |(_, name)| *name)
     }
 
     /// Graph's type of the rule.
@@ -125,16 +167,7 @@ impl RuleId {
 
 impl fmt::Display for RuleId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let activation = Moment::Activation.suffix();
-        match self {
-            Self::Expiration(moment) => write!(f, "Expiration_{}", moment.suffix()),
-            Self::Enablement(moment) => write!(f, "Enablement_{}", moment.suffix()),
-            Self::Approval => write!(f, "Approval_{activation}"),
-            Self::AuthenticationContext => write!(f, "AuthenticationContext_{activation}"),
-            Self::Notification(moment, audience) => {
-                write!(f, "Notification_{}_{}", audience.as_str(), moment.suffix())
-            }
-        }
+        f.write_str(self.as_str())
     }
 }
 

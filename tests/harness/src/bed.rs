@@ -121,7 +121,7 @@ impl Bed {
             let spec = json!({
                 "namespaces": [self.namespace],
                 "tenants": [self.tenant],
-                "kinds": ["GroupEligibility", "GroupAssignment"],
+                "kinds": ["GroupEligibility", "GroupAssignment", "PimPolicy"],
                 "groups": groups,
                 "accessIds": ["member", "owner"],
                 "principals": {"kinds": ["User", "Group", "ServicePrincipal"]},

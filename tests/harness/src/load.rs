@@ -1,19 +1,24 @@
 //! Grants in any number, for benches and crash tests: groups that each have as many eligible as active members.
 
-use std::{collections::HashSet, pin::pin, time::Duration};
+use std::{collections::HashSet, fmt::Debug, pin::pin, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::NamespaceResourceScope;
 use kube::{
-    Api, ResourceExt,
+    Api, Resource, ResourceExt,
     api::PostParams,
     runtime::watcher::{self, Event, watcher},
 };
 use pim_operator::{
-    api::group_grant::{GroupAssignment, GroupEligibility},
+    api::{
+        group_grant::{GroupAssignment, GroupEligibility},
+        pim_policy::PimPolicy,
+    },
     controller::grant::Grant,
 };
 use pim_simulator::{Estate, SimulatorConfig};
-use serde_json::json;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 
 use crate::bed::{Bed, BedError, BedOptions, ready};
 
@@ -60,14 +65,38 @@ impl Load {
             .await
     }
 
+    /// Creates a policy for the members and one for the owners of each group, each with rules that Entra does not hold yet.
+    ///
+    /// # Errors
+    /// The API server's refusal.
+    pub async fn declare_policies(self, bed: &Bed) -> Result<(), BedError> {
+        let places =
+            (1..=self.groups).flat_map(|group| ["member", "owner"].map(|access| (group, access)));
+        let manifests = places.map(|(group, access)| {
+            json!({
+                "apiVersion": "entrapim.dev/v1alpha1", "kind": "PimPolicy",
+                "metadata": {"name": format!("{access}s-of-group-{group:04}")},
+                "spec": {
+                    "tenantRef": {"name": bed.tenant},
+                    "target": {"group": {"id": Estate::generated_group(group), "accessId": access}},
+                    "eligibility": {"maximumDuration": "P180D"},
+                    "assignment": {"maximumDuration": "P90D", "require": ["Justification"]},
+                    "activation": {
+                        "maximumDuration": "PT4H",
+                        "require": ["MultiFactorAuthentication", "Justification"],
+                    },
+                },
+            })
+        });
+        create_all::<PimPolicy>(bed, manifests).await
+    }
+
     async fn declare_kind<K: Grant>(self, bed: &Bed, first_user: u32) -> Result<(), BedError> {
-        let api: Api<K> = bed.api();
-        let api = &api;
         let places = (1..=self.groups)
             .flat_map(|group| (1..=self.of_each_kind).map(move |member| (group, member)));
-        let creations = places.map(|(group, member)| {
+        let manifests = places.map(|(group, member)| {
             let user = (group - 1) * self.of_each_kind * 2 + first_user + member;
-            let manifest = json!({
+            json!({
                 "apiVersion": "entrapim.dev/v1alpha1", "kind": K::KIND,
                 "metadata": {"name": name(group, member)},
                 "spec": {
@@ -78,17 +107,9 @@ impl Load {
                     "scheduleInfo": {"expiration": {"type": "afterDuration", "duration": "P90D"}},
                     "justification": "On call for the service that this group may change",
                 },
-            });
-            async move {
-                let object = serde_json::from_value(manifest)?;
-                api.create(&PostParams::default(), &object).await?;
-                Ok(())
-            }
+            })
         });
-        stream::iter(creations)
-            .buffer_unordered(SIDE_BY_SIDE)
-            .try_collect()
-            .await
+        create_all::<K>(bed, manifests).await
     }
 
     /// Waits until every object is ready.
@@ -110,15 +131,90 @@ impl Load {
     }
 }
 
+/// Creates objects, many at a time.
+///
+/// # Errors
+/// The API server's refusal.
+pub async fn create_all<K>(
+    bed: &Bed,
+    manifests: impl Iterator<Item = Value>,
+) -> Result<(), BedError>
+where
+    K: Object,
+{
+    let api = Api::<K>::namespaced(bed.client.clone(), &bed.namespace);
+    let api = &api;
+    let creations = manifests.map(async |manifest| {
+        let object = serde_json::from_value(manifest)?;
+        api.create(&PostParams::default(), &object).await?;
+        Ok(())
+    });
+    stream::iter(creations)
+        .buffer_unordered(SIDE_BY_SIDE)
+        .try_collect()
+        .await
+}
+
+/// An object of a namespace, of whatever kind.
+pub trait Object:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + 'static
+{
+}
+
+impl<K> Object for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned
+        + Send
+        + 'static
+{
+}
+
 /// The name of a grant. In the order of names, groups alternate: grants of one group are not next to each other.
 #[must_use]
 pub fn name(group: u32, member: u32) -> String {
     format!("member-{member:04}-of-group-{group:04}")
 }
 
-async fn all_ready<K: Grant>(bed: &Bed, expected: usize) -> Result<(), BedError> {
+/// Waits until so many objects of a kind are ready.
+///
+/// # Errors
+/// When the API server cannot be watched.
+pub async fn all_ready<K: Grant>(bed: &Bed, expected: usize) -> Result<(), BedError> {
+    all_are::<K>(bed, expected, is_ready).await
+}
+
+/// Waits until so many policies are ready.
+///
+/// # Errors
+/// When the API server cannot be watched.
+pub async fn all_policies_ready(bed: &Bed, expected: usize) -> Result<(), BedError> {
+    let is_ready = |policy: &PimPolicy| {
+        policy.status.as_ref().is_some_and(|status| {
+            let mut conditions = status.conditions.iter();
+            status.observed_generation == policy.meta().generation
+                && conditions.any(|one| one.type_ == "Ready" && one.status == "True")
+        })
+    };
+    all_are(bed, expected, is_ready).await
+}
+
+async fn all_are<K: Object>(
+    bed: &Bed,
+    expected: usize,
+    is_ready: impl Fn(&K) -> bool,
+) -> Result<(), BedError> {
     let mut ready = HashSet::new();
-    let mut events = pin!(watcher(bed.api::<K>(), watcher::Config::default()));
+    let api = Api::<K>::namespaced(bed.client.clone(), &bed.namespace);
+    let mut events = pin!(watcher(api, watcher::Config::default()));
     while ready.len() < expected {
         match events.try_next().await? {
             Some(Event::Apply(object) | Event::InitApply(object)) if is_ready(&object) => {

@@ -200,3 +200,39 @@ fn a_request_past_cancelling_is_removed_at_once() {
         Decision::Send(Change::Remove, Why::WindowEdited)
     );
 }
+
+#[test]
+fn what_entra_takes_and_never_carries_out_is_not_asked_for_again() {
+    let mut case = asked(minutes(5), succeeded());
+    case.record.granted = true;
+    case.record.last.as_mut().expect("a request").only_granted = true;
+    assert_eq!(waits(&case), (Wait::Stuck, Some(now() + hours(1))));
+    // A row that appears after all settles it, and an edit asks anew.
+    let listed = case.clone().listing([row(window(-minutes(5), hours(8)))]);
+    assert_eq!(listed.decision(), PROVISIONED);
+    let edited = case.edited(lasting(hours(1)));
+    assert!(matches!(
+        edited.decision(),
+        Decision::Wait(Wait::AbsenceProof)
+    ));
+}
+
+#[test]
+fn a_start_that_lies_ahead_is_granted_only_and_not_stuck() {
+    let start = now() + hours(24);
+    let declared = declared(Some(start), DeclaredEnd::After(hours(8)));
+    let ahead = window(hours(24), hours(8));
+    let mut case = granted(declared, ahead);
+    case.record.last.as_mut().expect("a request").only_granted = true;
+    let scheduled = Decision::Settled(Settled::Scheduled { adopted: false });
+    assert_eq!(case.decision(), scheduled);
+}
+
+#[test]
+fn the_last_holder_is_tried_again_hourly_and_a_person_is_told_at_once() {
+    let refused = Outcome::Refused(Refusal::LastHolder);
+    let case = granted(lasting(hours(8)), window(-hours(9), hours(8)))
+        .listing([row(permanent(-hours(9)))])
+        .after(sent(Action::AdminRemove, minutes(1), refused));
+    assert_eq!(waits(&case), (STALLED, Some(now() + minutes(59))));
+}

@@ -122,7 +122,7 @@ fn rule(id: RuleId) -> BoxedStrategy<Value> {
         .prop_map(move |fields| {
             let mut rule = json!({
                 "@odata.type": id.odata_type(),
-                "id": id.to_string(),
+                "id": id.as_str(),
                 "target@odata.context": "https://graph.microsoft.com/v1.0/$metadata",
                 "target": {"caller": "Admin", "operations": ["All"], "level": "Eligibility",
                     "inheritableSettings": [], "enforcedSettings": []},

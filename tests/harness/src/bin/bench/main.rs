@@ -7,7 +7,9 @@ mod estate;
 mod kill_points;
 mod memory;
 mod meter;
+mod policies;
 mod report;
+mod roles;
 mod two_tenants;
 
 use std::process::ExitCode;
@@ -29,6 +31,9 @@ enum Name {
     /// The operator starts again on it.
     #[value(name = "restart_1000")]
     Restart,
+    /// The same 1,000 grants and the 100 policies of their groups are created together, and read again.
+    #[value(name = "create_with_policies")]
+    Policies,
     /// The operator holds 10,000 grants.
     #[value(name = "memory_10000")]
     Memory,
@@ -38,6 +43,9 @@ enum Name {
     /// Grants of one tenant, while another throttles.
     #[value(name = "two_tenants")]
     TwoTenants,
+    /// 500 grants of 40 roles are read again.
+    #[value(name = "drift_check_roles")]
+    Roles,
     /// Rulings on grants in a cluster of 500 boundaries.
     #[value(name = "boundary_decision")]
     Boundary,
@@ -80,6 +88,12 @@ async fn bench(args: &Args) -> Result<bool, BedError> {
         .any(wanted)
     {
         cases.extend(estate::measure(wanted(Name::DriftCheck), wanted(Name::Restart)).await?);
+    }
+    if wanted(Name::Roles) {
+        cases.push(roles::measure().await?);
+    }
+    if wanted(Name::Policies) {
+        cases.extend(policies::measure().await?);
     }
     if wanted(Name::Memory) {
         cases.push(memory::measure().await?);

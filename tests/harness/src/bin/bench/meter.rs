@@ -26,6 +26,8 @@ pub struct Figures {
     pub graph_patches: u64,
     /// Of these, lists of earlier requests: one for each target and kind before new relative windows are opened.
     pub graph_history_lists: u64,
+    /// Of these, lists of policies: one for each group, one for all roles.
+    pub graph_policy_lists: u64,
     /// Of these, look-ups of directory objects by id, which Graph takes by POST.
     pub graph_lookups: u64,
     /// HTTP exchanges with Graph.
@@ -120,6 +122,7 @@ impl<'a> Meter<'a> {
             graph_posts: posts("ScheduleRequests"),
             graph_patches: counts.graph_patches,
             graph_history_lists: gets("ScheduleRequests"),
+            graph_policy_lists: gets("roleManagementPolicyAssignments"),
             graph_lookups: posts("getByIds"),
             http_round_trips: counts.http_round_trips,
             kubernetes_writes: sum(&|resource| !resource.starts_with("leases")),

@@ -9,7 +9,7 @@ use crate::{failure::Failure, screen::Screen};
 
 impl Stage {
     /// Runs `kubectl` and shows nothing, unless it fails.
-    pub(super) async fn quietly(&self, args: &[&str]) -> Result<String, Failure> {
+    pub async fn quietly(&self, args: &[&str]) -> Result<String, Failure> {
         let answer = self.run(args, None).await?;
         if answer.succeeded {
             return Ok(answer.text);

@@ -50,7 +50,7 @@ impl Stage {
         }
         let took = begun.elapsed().as_secs_f64();
         self.screen.holds(&format!(
-            "all {objects} grants judged {took:.1} s after the start"
+            "all {objects} objects judged {took:.1} s after the start"
         ));
         Ok(())
     }
@@ -62,7 +62,7 @@ impl Stage {
     }
 }
 
-/// How many grants the operator has judged since it started, by its own metrics.
+/// How many objects the operator has judged since it started, by its own metrics.
 async fn judged(http: &reqwest::Client, url: &str) -> u32 {
     // It may not listen yet: then it has judged none.
     let Ok(answer) = http.get(url).send().await else {

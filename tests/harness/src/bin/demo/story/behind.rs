@@ -13,9 +13,15 @@ use super::{
 use crate::{failure::Failure, stage::Stage};
 
 /// Somewhat longer than the tenant's `resyncPeriod`: one drift check takes place.
-const RESYNC: TimeDelta = TimeDelta::minutes(16);
-/// What a drift check reads: the two lists of the one group, however many grants there are.
-const ONE_CHECK: [(&str, usize); 2] = [("assignmentSchedules", 1), ("eligibilitySchedules", 1)];
+pub const RESYNC: TimeDelta = TimeDelta::minutes(16);
+/// What a drift check reads, however many grants there are: the two lists of the one group, the list of all eligible roles, and the
+/// policies of the group.
+const ONE_CHECK: [(&str, usize); 4] = [
+    ("assignmentSchedules", 1),
+    ("eligibilitySchedules", 1),
+    ("roleEligibilitySchedules", 1),
+    ("roleManagementPolicyAssignments", 1),
+];
 
 /// Waits for the drift check that is due.
 async fn one_drift_check(stage: &Stage) -> Result<(), Failure> {
@@ -61,7 +67,7 @@ pub async fn activation(stage: &mut Stage) -> Result<(), Failure> {
     let written = stage.kubernetes_writes(mark)?;
     let check = ONE_CHECK.map(|(list, count)| (list.to_owned(), count));
     stage.same(
-        "a drift check of all grants is two reads",
+        "a drift check of everything is four reads",
         &check.into(),
         &calls.reads,
     )?;
@@ -159,7 +165,7 @@ pub async fn restart(stage: &mut Stage) -> Result<(), Failure> {
     stage.quiet().await?;
     stage.kill_operator()?;
     let mark = stage.quiet().await?;
-    stage.restart_operator(6).await?;
+    stage.restart_operator(9).await?;
     one_drift_check(stage).await?;
     stage.quiet().await?;
     stage.kubectl(&["get", "ge"]).await?;

@@ -1,12 +1,11 @@
 //! What people do with manifests.
 
-use chrono::TimeDelta;
 use pim_operator::api::group_grant::{GroupAssignment, GroupEligibility};
-use pim_simulator::{Access, AdminRulesPatch, Kind, PolicyPatch};
+use pim_simulator::Kind;
 
 use super::{
     MESSAGE,
-    entra::{self, GROUP, ids},
+    entra::{self, ids},
 };
 use crate::{failure::Failure, stage::Stage};
 
@@ -85,62 +84,6 @@ pub async fn refused(stage: &mut Stage) -> Result<(), Failure> {
     stage.says(what, "write days, such as P180D for six months", &sentence)
 }
 
-/// Permanent ownership, which the group's policy does not allow.
-pub async fn policy_rejects(stage: &mut Stage) -> Result<(), Failure> {
-    let apply = ["apply", "-f", "config/story/permanent.yaml"];
-    stage.kubectl(&apply).await?;
-    let status = stage
-        .reason::<GroupAssignment>("pipeline", "PolicyRejected")
-        .await?;
-    stage.kubectl(&["get", "ga"]).await?;
-    let message = stage
-        .kubectl(&["get", "ga", "pipeline", "-o", MESSAGE])
-        .await?;
-    stage.graph(&[(
-        "POST assignmentScheduleRequests adminAssign (answered 400)",
-        1,
-    )])?;
-    stage.says(
-        "the message names the rule that refuses",
-        "ExpirationRule",
-        &message,
-    )?;
-    let stalled = status
-        .conditions
-        .iter()
-        .any(|condition| condition.type_ == "Stalled");
-    stage.holds(
-        "Stalled: a person must act, so Graph is not pressed",
-        stalled,
-    )
-}
-
-/// Somebody else may change a policy: a refused request is repeated every hour.
-pub async fn policy_changes(stage: &mut Stage) -> Result<(), Failure> {
-    let policy = PolicyPatch {
-        assignment: AdminRulesPatch {
-            permanent_allowed: Some(true),
-            ..AdminRulesPatch::default()
-        },
-        ..PolicyPatch::default()
-    };
-    stage
-        .simulator
-        .admin()
-        .set_policy(GROUP, Access::Owner, policy)?;
-    let deed = "in the portal, the policy of the group's owners is changed: permanent assignments are allowed";
-    stage.screen.deed(deed);
-    stage.let_pass(TimeDelta::minutes(61), "an hour passes");
-    stage
-        .reason::<GroupAssignment>("pipeline", "Provisioned")
-        .await?;
-    stage.kubectl(&["get", "ga"]).await?;
-    stage.graph(&[("POST assignmentScheduleRequests adminAssign", 1)])?;
-    let rows = entra::held(stage, Kind::Assignment, ids::PIPELINE);
-    let permanent = rows.iter().any(|row| row.in_force && row.end.is_none());
-    stage.holds("the pipeline owns the group, permanently", permanent)
-}
-
 /// An edited `scheduleInfo` moves the window of the grant that is there.
 pub async fn window_edited(stage: &mut Stage) -> Result<(), Failure> {
     let edited = stage.now();
@@ -166,10 +109,15 @@ pub async fn deleted(stage: &mut Stage) -> Result<(), Failure> {
     // The commands return when the objects are gone, and they go when the access is; time must run meanwhile.
     let revoked = ["delete", "ge", "erin", "dave"];
     stage.hurried(stage.kubectl(&revoked)).await?;
+    let role = ["delete", "re", "carol-helpdesk"];
+    stage.hurried(stage.kubectl(&role)).await?;
     let retained = ["delete", "ga", "pipeline"];
     stage.hurried(stage.kubectl(&retained)).await?;
-    stage.kubectl(&["get", "ge,ga", "-o", "name"]).await?;
-    stage.graph(&[("POST eligibilityScheduleRequests adminRemove", 2)])?;
+    stage.kubectl(&["get", "ge,ga,re,pp", "-o", "name"]).await?;
+    stage.graph(&[
+        ("POST eligibilityScheduleRequests adminRemove", 2),
+        ("POST roleEligibilityScheduleRequests adminRemove", 1),
+    ])?;
     let left = |kind, id| entra::held(stage, kind, id).len();
     let eligible = (
         left(Kind::Eligibility, ids::ERIN),

@@ -3,6 +3,8 @@
 mod behind;
 mod entra;
 mod manifests;
+mod policies;
+mod roles;
 mod time;
 
 use std::time::Instant;
@@ -20,7 +22,7 @@ const MESSAGE: &str = r#"jsonpath={.status.conditions[?(@.type=="Ready")].messag
 /// What happens in a step.
 type Act = for<'a> fn(&'a mut Stage) -> BoxFuture<'a, Result<(), Failure>>;
 
-const STORY: [(&str, Act); 13] = [
+const STORY: [(&str, Act); 15] = [
     ("A tenant is connected", |stage| {
         Box::pin(manifests::tenant(stage))
     }),
@@ -37,12 +39,20 @@ const STORY: [(&str, Act); 13] = [
         |stage| Box::pin(manifests::refused(stage)),
     ),
     (
-        "A permanent grant: the group's PIM policy forbids it, and the object says so",
-        |stage| Box::pin(manifests::policy_rejects(stage)),
+        "A permanent grant: the group's PIM policy forbids it, which is said before Graph is asked",
+        |stage| Box::pin(policies::rejects(stage)),
     ),
     (
-        "The policy is changed, and the operator tries again by itself",
-        |stage| Box::pin(manifests::policy_changes(stage)),
+        "A PimPolicy that allows it is applied, and the grant is made",
+        |stage| Box::pin(policies::declared(stage)),
+    ),
+    (
+        "A rule is loosened in the portal: it is put back, and an event says what it was",
+        |stage| Box::pin(policies::sabotaged(stage)),
+    ),
+    (
+        "A directory role for one administrative unit; a role that rules the tenant is refused",
+        |stage| Box::pin(roles::granted(stage)),
     ),
     (
         "Windows: Alice's 90 days become 120; Bob's four hours pass, and are not given again",
