@@ -40,7 +40,6 @@ fn unused(stage: &Stage, given: &[Atom]) -> Vec<String> {
     let requests = stage.requests();
     given
         .iter()
-        .filter(|atom| !atom.is_for_later())
         .filter(|atom| !requests.iter().any(|request| atom.allows(request)))
         .map(ToString::to_string)
         .collect()
@@ -130,9 +129,6 @@ async fn each_right_is_missed_when_it_is_taken_away() {
             let stage = Stage::new(&format!("rights_without_{number}"), false).await;
             let mut given = atoms(&stage.roles());
             let taken = given.remove(number);
-            if taken.is_for_later() {
-                return;
-            }
             stage.give(&given).await;
             let _operator = stage.start(&stage.arguments());
             let is_refused = || {

@@ -122,7 +122,7 @@ cases! {
     one_namespace: {"watchNamespaces": ["payments"]} => [
         DEPLOYMENT, "/spec/template/spec/containers/0/args/5" => "--watch-namespace=payments";
         "Role/pim-operator-grants", "/metadata/namespace" => "payments";
-        "Role/pim-operator-grants", "/rules/0/verbs" => ["get", "list", "watch", "patch"];
+        "Role/pim-operator-grants", "/rules/0/verbs" => ["list", "watch", "patch"];
         "RoleBinding/pim-operator-grants", "/subjects/0/namespace" => "pim-operator-system";
         "Role/pim-operator-events", "/metadata/namespace" => "default";
         "RoleBinding/pim-operator-events", "/roleRef/name" => "pim-operator-events";

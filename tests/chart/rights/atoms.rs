@@ -49,12 +49,6 @@ impl Atom {
             // A list or watch of one name has it in its field selector, where the audit log does not show it.
             && (self.name.is_none() || request.name.is_empty() || self.name.as_ref() == Some(&request.name))
     }
-
-    /// Kinds whose controller is still to come.
-    pub fn is_for_later(&self) -> bool {
-        self.resource.starts_with("pimpolicies")
-            || self.name.as_deref() == Some("pimpolicies.entrapim.dev")
-    }
 }
 
 /// Whether a request takes the right to create besides its own: server-side apply of what is not there yet. Of one that was refused

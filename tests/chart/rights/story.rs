@@ -1,7 +1,10 @@
 //! What the operator is put through: everything for which it asks the API server.
 
 use chrono::{TimeDelta, Utc};
-use kube::api::{Patch, PatchParams};
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams},
+};
 use pim_harness::{
     Bed,
     bed::{CLIENT_ID, ready},
@@ -9,6 +12,7 @@ use pim_harness::{
 use pim_operator::{
     api::{
         group_grant::{GroupAssignment, GroupEligibility},
+        pim_policy::PimPolicy,
         role_grant::{RoleAssignment, RoleEligibility},
     },
     controller::grant::Grant,
@@ -29,7 +33,7 @@ pub async fn play(stage: &Stage) {
     let boundary = json!({
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": bed.namespace}},
         "tenants": [bed.tenant],
-        "kinds": ["GroupEligibility", "GroupAssignment", "RoleEligibility", "RoleAssignment"],
+        "kinds": ["GroupEligibility", "GroupAssignment", "RoleEligibility", "RoleAssignment", "PimPolicy"],
         "groups": [{"id": PAYMENTS_OPS}],
         "roles": [{"id": HELPDESK, "directoryScopeIds": ["/"]}],
         "accessIds": ["member"],
@@ -37,7 +41,9 @@ pub async fn play(stage: &Stage) {
     });
     bed.write_boundary(&bed.namespace, &boundary).await.unwrap();
 
+    bed.apply(&policy(bed)).await.unwrap();
     declare(bed, "first").await;
+    policy_is_applied(bed).await;
     all_reach(bed, "first", "Provisioned").await;
     // Ages are told apart by the second, and the older one has the access.
     let next_second = Utc::now() + TimeDelta::seconds(1);
@@ -62,6 +68,17 @@ pub async fn play(stage: &Stage) {
     bed.until_tenant("CredentialUnavailable").await;
     stage.write_secret("simulated-secret").await;
     bed.until_tenant("Connected").await;
+
+    // What the policy found comes back.
+    let policies: Api<PimPolicy> = Api::namespaced(bed.client.clone(), &bed.namespace);
+    policies
+        .delete("policy", &DeleteParams::default())
+        .await
+        .unwrap();
+    bed.eventually("the end of the policy", || async {
+        policies.get_opt("policy").await.unwrap().is_none()
+    })
+    .await;
 
     // The access goes over to the younger object, and ends with that; for active access, after the five minutes of Graph.
     delete(bed, "first").await;
@@ -120,6 +137,31 @@ fn manifest(bed: &Bed, kind: &str, name: &str) -> String {
         "spec": spec,
     })
     .to_string()
+}
+
+/// A policy that puts back what it finds.
+fn policy(bed: &Bed) -> String {
+    json!({
+        "apiVersion": "entrapim.dev/v1alpha1", "kind": "PimPolicy", "metadata": {"name": "policy"},
+        "spec": {
+            "tenantRef": {"name": bed.tenant},
+            "target": {"group": {"id": PAYMENTS_OPS, "accessId": "member"}},
+            "activation": {"maximumDuration": "PT2H"},
+            "deletionPolicy": "Restore",
+        },
+    })
+    .to_string()
+}
+
+async fn policy_is_applied(bed: &Bed) {
+    let policies: Api<PimPolicy> = Api::namespaced(bed.client.clone(), &bed.namespace);
+    bed.eventually("an applied policy", || async {
+        let policy = policies.get("policy").await.unwrap();
+        let conditions = policy.status.map(|status| status.conditions);
+        let mut conditions = conditions.into_iter().flatten();
+        conditions.any(|one| one.type_ == "Ready" && one.reason == "Applied")
+    })
+    .await;
 }
 
 /// Declares a grant of each kind.
