@@ -41,6 +41,7 @@ pub mod run;
 mod secrets;
 pub mod serve;
 mod service_account;
+mod several;
 mod sign_in;
 pub mod snapshots;
 pub mod status;

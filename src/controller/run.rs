@@ -37,7 +37,7 @@ use crate::{
 };
 
 use super::{
-    authority::{Authority, watch_boundaries, watch_namespaces},
+    authority::{Authority, watch_boundaries, watch_labels},
     clock::Clock,
     context::Context,
     events::Events,
@@ -52,6 +52,7 @@ use super::{
     removals::Removals,
     secrets,
     serve::{Readiness, serve},
+    several::Part,
     tenant_report::keep_reporting,
     tenants::{self, Tenants},
     wakeups::Wakeups,
@@ -66,8 +67,8 @@ pub struct Operator {
     pub client: Client,
     /// The operator's own namespace: tenants' Secrets and the lease are there.
     pub namespace: String,
-    /// The only namespace whose grants are looked at; none means all.
-    pub watch_namespace: Option<String>,
+    /// The only namespaces whose grants are looked at; none means all.
+    pub watch_namespaces: Vec<String>,
     /// The only tenant that is served; none means all.
     pub watch_tenant: Option<String>,
     /// What is taken off the built-in deny list.
@@ -108,7 +109,7 @@ impl Operator {
         let Self {
             client,
             namespace,
-            watch_namespace,
+            watch_namespaces,
             watch_tenant,
             lifted,
             clock,
@@ -131,7 +132,7 @@ impl Operator {
         let parts = Parts {
             client: client.clone(),
             namespace: namespace.clone(),
-            watch_namespace,
+            watch_namespaces,
             watch_tenant,
             lifted,
             clock,
@@ -179,7 +180,7 @@ async fn stop_while_standing_by(stop: &CancellationToken) {
 struct Parts {
     client: Client,
     namespace: String,
-    watch_namespace: Option<String>,
+    watch_namespaces: Vec<String>,
     watch_tenant: Option<String>,
     lifted: Vec<Lift>,
     clock: Arc<dyn Clock>,
@@ -196,7 +197,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     let Parts {
         client,
         namespace,
-        watch_namespace,
+        watch_namespaces,
         watch_tenant,
         lifted,
         clock,
@@ -269,12 +270,12 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     );
     let grants = kinds
         .into_iter()
-        .map(|kind| kind.controller(&context, watch_namespace.as_deref(), &stop));
+        .map(|kind| kind.controller(&context, &watch_namespaces, &stop));
     let grants = join_all(grants.collect::<Vec<_>>());
     let boundaries = watch_boundaries(&context, (boundary_writer, boundaries_filled));
-    let namespaces = watch_namespaces(
+    let namespaces = watch_labels(
         &context,
-        watch_namespace.as_deref(),
+        &watch_namespaces,
         (namespace_writer, namespaces_filled),
     );
     let fence = select(boundaries, namespaces).for_each(ready);
@@ -308,9 +309,13 @@ fn tenant_controller(
         gone.tenants.forget(&tenant.name_any());
         gone.trigger_grants_of(&tenant.name_any());
     };
-    let stream = watch(
+    let all = Part {
         api,
-        config,
+        config: config.any_semantic(),
+        namespace: String::new(),
+    };
+    let stream = watch(
+        vec![all],
         (store.clone(), writer),
         "EntraTenant",
         context,

@@ -114,12 +114,17 @@ pub fn parse(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// An object by `Kind/name`; null where there is none.
+/// An object by `Kind/name`, or `Kind/name@namespace`; null where there is none.
 pub fn object(objects: &[Value], address: &str) -> Value {
     let (kind, name) = address.split_once('/').unwrap();
+    let (name, namespace) = match name.split_once('@') {
+        Some((name, namespace)) => (name, Some(namespace)),
+        None => (name, None),
+    };
     let found: Vec<_> = objects
         .iter()
         .filter(|object| object["kind"] == kind && object["metadata"]["name"] == name)
+        .filter(|object| namespace.is_none_or(|place| object["metadata"]["namespace"] == place))
         .collect();
     assert!(found.len() < 2, "{address} is rendered more than once");
     found

@@ -113,7 +113,7 @@ fn wrong_values_are_refused_with_their_place() {
             "at '/admissionPolicies'",
         ),
         (
-            json!({"watchNamespaces": ["a", "b"]}),
+            json!({"watchNamespaces": ["a", "a"]}),
             "at '/watchNamespaces'",
         ),
         (

@@ -58,7 +58,7 @@ async fn the_api_server_takes_every_object_without_a_warning() {
     )
     .await;
     let everything = json!({
-        "watchNamespaces": ["payments"],
+        "watchNamespaces": ["payments", "argocd"],
         "tenantSecrets": ["entra"],
         "workloadIdentity": {"webhook": true, "serviceAccounts": ["contoso"]},
         "gitops": {"flux": true, "argocdNamespaces": ["argocd"]},

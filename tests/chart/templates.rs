@@ -119,14 +119,14 @@ cases! {
         "ValidatingAdmissionPolicy/overrides.entrapim.dev", "" => null],
     look_alikes_not_told: {"admissionPolicies": {"lookAlikes": false}} => [
         "ValidatingAdmissionPolicy/look-alikes.entrapim.dev", "" => null],
-    one_namespace: {"watchNamespaces": ["payments"]} => [
-        DEPLOYMENT, "/spec/template/spec/containers/0/args/5" => "--watch-namespace=payments";
-        "Role/pim-operator-grants", "/metadata/namespace" => "payments";
-        "Role/pim-operator-grants", "/rules/0/verbs" => ["list", "watch", "patch"];
-        "RoleBinding/pim-operator-grants", "/subjects/0/namespace" => "pim-operator-system";
+    some_namespaces: {"watchNamespaces": ["payments", "ledger"]} => [
+        DEPLOYMENT, "/spec/template/spec/containers/0/args/5" => "--watch-namespace=payments,ledger";
+        "Role/pim-operator-grants@payments", "/rules/0/verbs" => ["list", "watch", "patch"];
+        "Role/pim-operator-grants@ledger", "/rules/0/verbs" => ["list", "watch", "patch"];
+        "RoleBinding/pim-operator-grants@ledger", "/subjects/0/namespace" => "pim-operator-system";
         "Role/pim-operator-events", "/metadata/namespace" => "default";
         "RoleBinding/pim-operator-events", "/roleRef/name" => "pim-operator-events";
-        "ClusterRole/pim-operator", "/rules/3/resourceNames" => ["payments"]],
+        "ClusterRole/pim-operator", "/rules/3/resourceNames" => ["payments", "ledger"]],
     one_tenant: {"watchTenant": "contoso"} => [
         DEPLOYMENT, "/spec/template/spec/containers/0/args/5" => "--watch-tenant=contoso"],
     secrets_of_tenants: {"tenantSecrets": ["contoso", "fabrikam"]} => [

@@ -194,6 +194,7 @@ impl Bed {
             "GrantBoundary" => "grantboundaries",
             "GroupAssignment" => "groupassignments",
             "GroupEligibility" => "groupeligibilities",
+            "PimPolicy" => "pimpolicies",
             other => panic!("{other}"),
         };
         let place = match object["metadata"]["namespace"].as_str() {

@@ -35,6 +35,16 @@ impl fmt::Display for Atom {
 }
 
 impl Atom {
+    /// Whether it is one that is used where nothing happens: to see that.
+    pub fn looks(&self) -> bool {
+        ["list", "watch"].contains(&self.verb.as_str())
+    }
+
+    /// Whether it concerns a namespace only.
+    pub fn is_in(&self, namespace: &str) -> bool {
+        self.role["metadata"]["namespace"] == namespace || self.name.as_deref() == Some(namespace)
+    }
+
     /// Whether this right is what a request takes.
     pub fn allows(&self, request: &AuditEvent) -> bool {
         let asked = match request.subresource.as_str() {

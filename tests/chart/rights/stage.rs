@@ -46,7 +46,7 @@ impl Stage {
         let mut values = values(&namespace);
         values["fullnameOverride"] = json!(namespace);
         if narrow {
-            values["watchNamespaces"] = json!([namespace]);
+            values["watchNamespaces"] = json!([namespace, quiet_namespace(&namespace)]);
         }
         let file = ValuesFile::new(&values);
         let output = helm()
@@ -170,8 +170,7 @@ impl Stage {
     }
 
     async fn prepare(&self) {
-        let argocd =
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.argocd()}});
+        let argocd = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.quiet_namespace()}});
         let identity = json!({
             "apiVersion": "v1", "kind": "ServiceAccount",
             "metadata": {"name": IDENTITY, "namespace": self.namespace},
@@ -180,9 +179,9 @@ impl Stage {
         self.write_kubeconfig().await;
     }
 
-    /// Where Argo CD's Applications are looked for.
-    fn argocd(&self) -> String {
-        format!("argocd-{}", self.namespace)
+    /// A namespace where nothing happens: Argo CD's Applications are looked for there.
+    pub fn quiet_namespace(&self) -> String {
+        quiet_namespace(&self.namespace)
     }
 
     /// Applies objects as an administrator.
@@ -278,8 +277,12 @@ impl Stage {
     /// The same, for an operator that leaves other tests' objects alone.
     pub fn arguments(&self) -> Vec<String> {
         let mut arguments = self.deployed_arguments();
-        arguments.retain(|argument| !argument.starts_with("--watch-namespace"));
-        arguments.push(format!("--watch-namespace={}", self.bed.namespace));
+        if !arguments
+            .iter()
+            .any(|argument| argument.starts_with("--watch-namespace"))
+        {
+            arguments.push(format!("--watch-namespace={}", self.bed.namespace));
+        }
         arguments.push(format!("--watch-tenant={}", self.bed.tenant));
         arguments
     }
@@ -318,6 +321,10 @@ fn values(namespace: &str) -> Value {
     json!({
         "tenantSecrets": [SECRET],
         "workloadIdentity": {"serviceAccounts": [IDENTITY]},
-        "gitops": {"flux": true, "argocdNamespaces": [format!("argocd-{namespace}")]},
+        "gitops": {"flux": true, "argocdNamespaces": [quiet_namespace(namespace)]},
     })
+}
+
+fn quiet_namespace(namespace: &str) -> String {
+    format!("argocd-{namespace}")
 }
