@@ -50,55 +50,69 @@ fn no_object_takes_keys_that_nobody_knows() {
     assert_eq!(open, [".global"]);
 }
 
+fn compare(schema: &Value, default: &Value, path: &str) {
+    let Some(properties) = schema["properties"].as_object() else {
+        return;
+    };
+    for (name, inner) in properties {
+        let path = format!("{path}.{name}");
+        // Kubernetes' own fields are described there.
+        let described = inner["description"].is_string();
+        let own = path.matches('.').count() == 1
+            || schema["description"].is_string()
+            || schema["$schema"].is_string();
+        let foreign = [
+            "updateStrategy",
+            "podSecurityContext",
+            "securityContext",
+            "resources",
+        ];
+        let foreign = foreign
+            .iter()
+            .any(|field| path.starts_with(&format!(".{field}.")));
+        assert!(described || !own || foreign, "{path} is not described");
+        assert!(
+            foreign || path == ".global" || !default[name].is_null(),
+            "{path} has no default"
+        );
+        compare(inner, &default[name], &path);
+    }
+    for name in default
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name)
+    {
+        assert!(
+            properties.contains_key(name),
+            "{path}.{name} is not in the schema"
+        );
+    }
+}
+
 #[test]
 fn every_value_is_described_and_has_a_default() {
     let default: Value = serde_saphyr::from_str(&read("charts/pim-operator/values.yaml")).unwrap();
-    fn compare(schema: &Value, default: &Value, path: &str) {
-        let Some(properties) = schema["properties"].as_object() else {
-            return;
-        };
-        for (name, inner) in properties {
-            let path = format!("{path}.{name}");
-            // Kubernetes' own fields are described there.
-            let described = inner["description"].is_string();
-            let own = path.matches('.').count() == 1
-                || schema["description"].is_string()
-                || schema["$schema"].is_string();
-            let foreign = [
-                "updateStrategy",
-                "podSecurityContext",
-                "securityContext",
-                "resources",
-            ];
-            let foreign = foreign
-                .iter()
-                .any(|field| path.starts_with(&format!(".{field}.")));
-            assert!(described || !own || foreign, "{path} is not described");
-            assert!(
-                foreign || path == ".global" || !default[name].is_null(),
-                "{path} has no default"
-            );
-            compare(inner, &default[name], &path);
-        }
-        for name in default
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(name, _)| name)
-        {
-            assert!(
-                properties.contains_key(name),
-                "{path}.{name} is not in the schema"
-            );
-        }
-    }
     compare(&schema(), &default, "");
 }
 
 /// Each of these has one key or value that is wrong, and Helm says where.
 #[test]
 fn wrong_values_are_refused_with_their_place() {
-    for (values, place) in [
+    for (values, place) in wrong() {
+        let refusal = try_render(&values, &[]).expect_err(&values.to_string());
+        assert!(refusal.contains(place), "{values}: {refusal}");
+    }
+}
+
+fn wrong() -> Vec<(Value, &'static str)> {
+    let mut wrong = wrong_of_the_operator();
+    wrong.extend(wrong_of_the_pod());
+    wrong
+}
+
+fn wrong_of_the_operator() -> Vec<(Value, &'static str)> {
+    vec![
         (json!({"replicas": 3}), "at ''"),
         (json!({"replicaCount": "3"}), "at '/replicaCount'"),
         (json!({"replicaCount": -1}), "at '/replicaCount'"),
@@ -140,6 +154,11 @@ fn wrong_values_are_refused_with_their_place() {
         (json!({"gitops": {"argocd": true}}), "at '/gitops'"),
         (json!({"log": {"format": "xml"}}), "at '/log/format'"),
         (json!({"rbac": {"aggregate": true}}), "at '/rbac'"),
+    ]
+}
+
+fn wrong_of_the_pod() -> Vec<(Value, &'static str)> {
+    vec![
         (
             json!({"podSecurityContext": {"hostUsers": false}}),
             "at '/podSecurityContext'",
@@ -199,8 +218,5 @@ fn wrong_values_are_refused_with_their_place() {
             json!({"podDisruptionBudget": {"minAvailable": "half"}}),
             "at '/podDisruptionBudget/minAvailable'",
         ),
-    ] {
-        let refusal = try_render(&values, &[]).expect_err(&values.to_string());
-        assert!(refusal.contains(place), "{values}: {refusal}");
-    }
+    ]
 }

@@ -109,7 +109,7 @@ pub fn atoms(roles: &[Value]) -> Vec<Atom> {
 pub fn roles(atoms: &[Atom], all: &[Value]) -> Vec<Value> {
     let mut roles = all.to_vec();
     for role in &mut roles {
-        let rules = atoms
+        let given = atoms
             .iter()
             .filter(|atom| {
                 atom.role["kind"] == role["kind"] && atom.role["metadata"] == role["metadata"]
@@ -124,7 +124,7 @@ pub fn roles(atoms: &[Atom], all: &[Value]) -> Vec<Value> {
                 rule
             })
             .collect();
-        role["rules"] = rules;
+        role["rules"] = given;
     }
     roles
 }
