@@ -22,14 +22,14 @@ use crate::{
     pim::{
         boundary::{Denial, GrantTarget},
         desired::{Desired, Mode},
-        observed::{Observation, Outcome, Record, Refusal, assigned},
+        observed::{Observation, Outcome, Record, Refusal},
         plan::{Decision, Plan, Why},
         removal::{Done, Removal, removal},
     },
 };
 
 use super::{
-    act::{Order, let_go},
+    act::let_go,
     authority::{Judged, Purpose, declared_span},
     brakes::is_protected,
     context::Remembered,
@@ -220,14 +220,7 @@ pub(super) async fn revoke<K: Grant>(
                     return Ok(Some(not_ours(pass, generation, now)));
                 }
                 Decision::Send(change, why) => {
-                    let order = Order {
-                        change: &change,
-                        why: revocation.why(why),
-                        anchor,
-                        listed: assigned(rows).map(|row| row.window.end),
-                        about: &place.about,
-                        resolved: &place.resolved,
-                    };
+                    let order = place.order(&change, revocation.why(why), anchor, rows);
                     return reconciler.act(pass, place, &order, now).await.map(Some);
                 }
                 Decision::Wait(wait) => {

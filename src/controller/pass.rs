@@ -13,13 +13,14 @@ use crate::{
     graph::{Advice, GraphError},
     pim::{
         boundary::GrantTarget,
-        observed::{Absence, Outcome, Record},
-        plan::Wait,
+        observed::{Absence, Anchor, Outcome, Record, Row, assigned},
+        plan::{Change, Wait, Why},
         retry::REPLICATION_DEADLINE,
     },
 };
 
 use super::{
+    act::Order,
     context::{Answer, Remembered},
     grant::{Grant, NaturalKey, RowKey, Target},
     inquiry::note_success,
@@ -72,6 +73,24 @@ impl Place {
             resolved,
             about,
         })
+    }
+
+    /// A request about the grant, of which these rows are listed.
+    pub(super) fn order<'a>(
+        &'a self,
+        change: &'a Change,
+        why: Why,
+        anchor: Option<Anchor>,
+        rows: &[Row],
+    ) -> Order<'a> {
+        Order {
+            change,
+            why,
+            anchor,
+            listed: assigned(rows).map(|row| row.window.end),
+            about: &self.about,
+            resolved: &self.resolved,
+        }
     }
 
     pub(super) fn key(&self) -> NaturalKey {

@@ -16,7 +16,7 @@ use crate::{
     pim::{
         desired::Desired,
         history::History,
-        observed::{Observation, Outcome, Record, assigned},
+        observed::{Observation, Outcome, Record},
         plan::{Decision, Plan, Wait, plan},
     },
 };
@@ -344,14 +344,7 @@ impl<K: Grant> Reconciler<K> {
                 }
                 // Act.
                 Decision::Send(change, why) => {
-                    let order = Order {
-                        change: &change,
-                        why,
-                        anchor,
-                        listed: assigned(rows).map(|row| row.window.end),
-                        about: &place.about,
-                        resolved: &place.resolved,
-                    };
+                    let order = place.order(&change, why, anchor, rows);
                     return self.act(pass, place, &order, now).await;
                 }
                 Decision::Settled(settled) => {

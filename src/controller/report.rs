@@ -1,6 +1,9 @@
 //! Report: from a decision to conditions. Every message is one sentence that says what is, or what to do; none holds
 //! anything that changes from try to try.
 
+mod authority;
+mod conflict;
+
 use chrono::{DateTime, Utc};
 
 use crate::{
@@ -11,19 +14,22 @@ use crate::{
     },
     graph::{Advice, GraphError, ScheduleKind},
     pim::{
-        boundary::Denial,
         desired::Mode,
-        observed::{Anchor, Refusal, Row},
+        observed::{Anchor, Refusal},
         plan::{Settled, Wait, Why},
         policy::PolicyRejected,
     },
 };
 
 use super::{
-    grant::ObjectKey,
     resolve::Unresolved,
     status::{Verdict, end_text, instant_text, refusal, set_condition},
 };
+
+pub use authority::{
+    Held, authorized, boundary_changed, denial, denied, last_place_taken, not_judged,
+};
+pub use conflict::{conflict, rival, rival_row};
 
 /// What is to be said of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -409,141 +415,10 @@ pub fn stays(status: &GrantStatus, schedules: ScheduleKind, access: Option<&str>
     format!("in Entra, {}{until}, unmanaged", subject.sentence())
 }
 
-/// An older object declares the same.
-#[must_use]
-pub fn conflict(winner: &str) -> Report {
-    let message =
-        format!("{winner}, created earlier, declares the same grant; delete one of the two");
-    Report::of(Verdict::no(Reason::Conflict, message)).stalled(true)
-}
-
-/// An older object declares the other kind of the same role, and the two would delete each other.
-#[must_use]
-pub fn rival(this: &ObjectKey, winner: &ObjectKey) -> Report {
-    let message = format!(
-        "{this} and {winner}, which was created earlier, give the same principal the same role, eligible and permanently active: Entra deletes the one when it changes the other; delete one of the two, or give the assignment an end"
-    );
-    Report::of(Verdict::no(Reason::Conflict, message)).stalled(true)
-}
-
-/// Entra holds the other kind of the same role, no object declares it, and the two would delete each other.
-#[must_use]
-pub fn rival_row(
-    this: &ObjectKey,
-    names: &ResolvedReferences,
-    schedules: ScheduleKind,
-    row: &Row,
-) -> Report {
-    let held = Subject {
-        names,
-        schedules,
-        access: None,
-    };
-    let message = format!(
-        "{}, which no object declares (schedule {}), and beside {this} Entra would delete it, because one of the two would be active without an end; remove it in Entra, declare it in the place of this object, or give the assignment an end",
-        held.sentence(),
-        row.id,
-    );
-    Report::of(Verdict::no(Reason::Conflict, message)).stalled(true)
-}
-
 /// Deletion waits for something that a person may have to change.
 #[must_use]
 pub fn deletion_held(reason: Reason, message: String, stalled: bool) -> Report {
     Report::of(Verdict::no(reason, message)).stalled(stalled)
-}
-
-/// No boundary allows the grant, or the deny list forbids it.
-#[must_use]
-pub fn denied(denial: &Denial, held: Held) -> Report {
-    let denied = self::denial(denial);
-    let reason = denied.reason;
-    let ready = match held {
-        Held::Nothing => denied.clone(),
-        Held::Frozen => Verdict::no(
-            reason,
-            format!("the access stays as it is and nothing is written: {denial}"),
-        ),
-        Held::Inherited => Verdict::no(
-            reason,
-            format!(
-                "the access stays, because another object declares it and is allowed it: {denial}"
-            ),
-        ),
-        Held::Revoked => Verdict::no(
-            Reason::AuthorityLost,
-            format!("the access was revoked: {denial}"),
-        ),
-    };
-    let mut report = Report::of(ready).stalled(true);
-    report.authorized = Some(denied);
-    report
-}
-
-/// What `Authorized` says of a denial.
-#[must_use]
-pub fn denial(denial: &Denial) -> Verdict {
-    let reason = if denial.is_listed() {
-        Reason::DenyListed
-    } else {
-        Reason::BoundaryDenied
-    };
-    Verdict::no(reason, denial.to_string())
-}
-
-/// What an object that is denied has in Entra.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
-    /// Nothing of ours.
-    Nothing,
-    /// A grant, which stays as it is.
-    Frozen,
-    /// A grant that another object declares too, and is allowed.
-    Inherited,
-    /// A grant that has been taken away.
-    Revoked,
-}
-
-/// A boundary allows the grant.
-#[must_use]
-pub fn authorized(boundary: &str) -> Verdict {
-    Verdict::yes(
-        Reason::Allowed,
-        format!("the GrantBoundary {boundary} allows this grant"),
-    )
-}
-
-/// Whether the grant is allowed depends on something that could not be read.
-#[must_use]
-pub fn not_judged(error: &GraphError) -> Report {
-    let mut report = failed(error);
-    report.authorized = Some(Verdict::unknown(
-        Reason::FactsUnavailable,
-        format!("whether a boundary allows this grant could not be judged: {error}"),
-    ));
-    report
-}
-
-/// The boundary that allowed a request is not the same any more.
-#[must_use]
-pub fn boundary_changed(boundary: &str) -> Report {
-    Report::of(Verdict::no(
-        Reason::PendingProvisioning,
-        format!(
-            "the GrantBoundary {boundary} has just changed, and is judged again before anything is written"
-        ),
-    ))
-}
-
-/// Others were faster to the last place among the grants of a namespace.
-#[must_use]
-pub fn last_place_taken(boundary: &str) -> Report {
-    Report::of(Verdict::no(
-        Reason::PendingProvisioning,
-        format!(
-            "another object has just taken the last place that `limits.maxGrantsPerNamespace` of the GrantBoundary {boundary} leaves, and this one is judged again"
-        ),
-    ))
 }
 
 /// Deletion waits for `suspend` to be false.

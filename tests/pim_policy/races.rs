@@ -50,7 +50,7 @@ async fn a_change_by_somebody_else_at_the_same_time_is_told_and_then_mended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_that_lag_cost_no_second_change() {
     let bed = bed("lag", |behaviour| {
-        behaviour.policy_read_lag = Duration::from_secs(20)
+        behaviour.policy_read_lag = Duration::from_secs(20);
     })
     .await;
     let operator = start(&bed).await;
@@ -123,7 +123,7 @@ async fn a_change_that_graph_refuses_is_reported_with_its_code_and_tried_again()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_group_is_waited_for_and_its_policy_found_under_its_new_id() {
     let bed = bed("new_group", |behaviour| {
-        behaviour.new_group_policy_not_found_reads = 2
+        behaviour.new_group_policy_not_found_reads = 2;
     })
     .await;
     let operator = start(&bed).await;

@@ -113,7 +113,7 @@ async fn durations_and_demands_are_set_restored_and_left_alone() {
         .map(|(moment, block)| expiration(moment, block))
         .into();
     cases.extend(MOMENTS.map(|(moment, block)| enablement(moment, block)));
-    round_trip("durations", cases).await;
+    Box::pin(round_trip("durations", cases)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +141,7 @@ async fn approval_and_authentication_context_are_set_restored_and_left_alone() {
             sabotage: json!({"isEnabled": false}),
         },
     ];
-    round_trip("approval", cases).await;
+    Box::pin(round_trip("approval", cases)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,5 +154,5 @@ async fn the_nine_notifications_are_set_restored_and_left_alone() {
     let cases = MOMENTS.into_iter().flat_map(|(moment, block)| {
         audiences.map(|(audience, field)| notification(moment, block, audience, field))
     });
-    round_trip("notifications", cases.collect()).await;
+    Box::pin(round_trip("notifications", cases.collect())).await;
 }

@@ -368,3 +368,82 @@ async fn every_request_says_where_it_comes_from() {
     assert_eq!(status(&again).schedule.as_ref().unwrap().end_date_time, end);
     operator.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_claims_a_wider_scope_takes_nothing_away_there() {
+    let bed = fenced_by("forged_scope", sales_only).await;
+    let admin = bed.simulator.admin();
+    let whole_year = serde_json::from_value(json!({"duration": "P300D"})).unwrap();
+    admin
+        .assign_role(
+            Kind::Eligibility,
+            HELPDESK,
+            "/",
+            "alice@contoso.com",
+            whole_year,
+        )
+        .unwrap();
+    let operator = start(&bed).await;
+    eligible_role("alice").at(SALES_SCOPE).apply(&bed).await;
+    bed.until_reason::<RoleEligibility>("alice", "Provisioned")
+        .await;
+    operator.stop().await;
+
+    let api = bed.api::<RoleEligibility>();
+    let forged =
+        kube::api::Patch::Merge(json!({"status": {"resolved": {"directoryScopeId": "/"}}}));
+    let params = kube::api::PatchParams::default();
+    api.patch_status("alice", &params, &forged).await.unwrap();
+    bed.delete::<RoleEligibility>("alice").await.unwrap();
+    let operator = start(&bed).await;
+    let alice: RoleEligibility = until_stalled(&bed, "alice", "BoundaryDenied").await;
+    assert!(message(&alice).contains("seal"), "{}", message(&alice));
+    let left = rows(&bed, Kind::Eligibility, HELPDESK, ALICE);
+    assert!(
+        left.iter()
+            .any(|row| row.directory_scope_id.as_deref() == Some("/")),
+        "{left:?}"
+    );
+    assert_eq!(sent(&bed), ["adminAssign"]);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_claims_a_wider_scope_grants_nothing_there() {
+    let bed = fenced_by("forged_scope_grant", sales_only).await;
+    let operator = start(&bed).await;
+    eligible_role("alice").at(SALES_SCOPE).apply(&bed).await;
+    bed.until_reason::<RoleEligibility>("alice", "Provisioned")
+        .await;
+    operator.stop().await;
+    let api = bed.api::<RoleEligibility>();
+    let forged = kube::api::Patch::Merge(json!({"status": {"resolved": {
+        "directoryScopeId": "/", "roleId": DIRECTORY_READERS,
+    }}}));
+    let params = kube::api::PatchParams::default();
+    api.patch_status("alice", &params, &forged).await.unwrap();
+    let operator = start(&bed).await;
+    eligible_role("alice")
+        .at(SALES_SCOPE)
+        .lasting("P30D")
+        .apply(&bed)
+        .await;
+    bed.eventually("two requests or a denial", || async {
+        let alice = bed.api::<RoleEligibility>().get("alice").await.unwrap();
+        let denied = status(&alice)
+            .conditions
+            .iter()
+            .any(|one| one.type_ == "Authorized" && one.status == "False");
+        denied || sent(&bed).len() == 2
+    })
+    .await;
+    let all = bed.simulator.role_schedules(Kind::Eligibility);
+    assert!(
+        all.iter()
+            .filter(|row| row.principal_id == ALICE)
+            .all(|row| row.directory_scope_id.as_deref() == Some(SALES_SCOPE)
+                && row.role_definition_id == HELPDESK),
+        "{all:?}"
+    );
+    operator.stop().await;
+}

@@ -12,6 +12,7 @@
 mod fence;
 mod life;
 mod lists;
+mod permissions;
 mod references;
 mod refusals;
 mod rivals;

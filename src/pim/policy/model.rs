@@ -6,6 +6,7 @@
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use chrono::TimeDelta;
@@ -32,7 +33,7 @@ pub struct Policy {
 #[derive(Clone, Debug)]
 struct Known {
     rule: Rule,
-    raw: Map<String, Value>,
+    raw: Arc<Map<String, Value>>,
 }
 
 /// One rule, normalised.
@@ -123,6 +124,7 @@ impl Policy {
             let read = RuleId::read(name).zip(raw.as_object());
             match read.and_then(|(id, raw)| Some((id, Rule::read(id, raw)?, raw.clone()))) {
                 Some((id, rule, raw)) => {
+                    let raw = Arc::new(raw);
                     policy.rules.insert(id, Known { rule, raw });
                 }
                 None => policy.unknown.push(name.to_owned()),
@@ -160,7 +162,7 @@ impl Policy {
             };
             if let (Some(known), Value::Object(raw)) = (after.rules.get_mut(id), raw) {
                 known.rule = Rule::read(*id, &raw).unwrap_or_else(|| to.clone());
-                known.raw = raw;
+                known.raw = Arc::new(raw);
             }
         }
         after

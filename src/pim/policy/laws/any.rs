@@ -1,7 +1,7 @@
 //! Generated policies in Graph's words, and what manifests state, from a universe small enough that they meet.
 
 use chrono::TimeDelta;
-use proptest::{collection::vec, option, prelude::*, sample::select, sample::subsequence};
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::super::{Approver, Moment, Policy, Rule, RuleId};
@@ -21,7 +21,7 @@ const DEMANDS: [&str; 3] = ["MultiFactorAuthentication", "Justification", "Ticke
 const LENGTHS: [&str; 6] = ["PT1H", "PT8H", "P1D", "P30D", "P180D", "P365D"];
 const ADDRESSES: [&str; 3] = ["soc@contoso.com", "SOC@contoso.com", "on-call@contoso.com"];
 
-fn id(number: u32) -> Guid {
+fn id(number: usize) -> Guid {
     Guid::new(format!("00000000-0000-4000-8000-{number:012}"))
 }
 
@@ -37,130 +37,127 @@ pub(super) fn approver(reference: &ApproverRef) -> Option<Approver> {
     Some(Approver { id, kind })
 }
 
-fn some<T: Clone + std::fmt::Debug + 'static>(of: &[T]) -> impl Strategy<Value = Vec<T>> + use<T> {
-    subsequence(of.to_vec(), 0..=of.len())
+/// Throws of dice from a seed: policies are large, and a strategy for each of their fields would cost more than the laws.
+pub(super) struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self, sides: usize) -> usize {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % sides as u64).unwrap()
+    }
+
+    fn flip(&mut self) -> bool {
+        self.throw(2) == 0
+    }
+
+    fn pick<T: Clone>(&mut self, of: &[T]) -> T {
+        of[self.throw(of.len())].clone()
+    }
+
+    fn some<T: Clone>(&mut self, of: &[T]) -> Vec<T> {
+        of.iter().filter(|_| self.flip()).cloned().collect()
+    }
+
+    fn maybe<T>(&mut self, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        self.flip().then(|| value(self))
+    }
 }
 
 /// A policy in Graph's words; now and then a rule is missing, unknown, or written in an unusual way.
 pub(super) fn policy() -> impl Strategy<Value = Policy> {
-    let all: Vec<BoxedStrategy<Value>> = RuleId::all().into_iter().map(rule).collect();
-    (all, option::weighted(0.1, 0..17_usize), any::<bool>(), 0..17_usize).prop_map(
-        |(mut rules, without, odd, turn)| {
-            if let Some(without) = without {
-                rules.remove(without);
-            }
-            if odd {
-                rules.push(json!({
-                    "@odata.type": "#microsoft.graph.unifiedRoleManagementPolicyCustomExtensionRule",
-                    "id": "CustomExtension_EndUser_Assignment",
-                    "customExtensions": [],
-                }));
-            }
-            let turn = turn % rules.len().max(1);
-            rules.rotate_left(turn);
-            let policy = Policy::read(&rules);
-            assert_eq!(policy.unknown.len(), usize::from(odd));
-            policy
-        },
-    )
-}
-
-fn rule(id: RuleId) -> BoxedStrategy<Value> {
-    let fields: BoxedStrategy<Value> = match id {
-        RuleId::Expiration(_) => {
-            let odd = select(vec![
-                json!("PT24H"),
-                json!("PT8H0M0S"),
-                json!("PT0S"),
-                json!("P1Y"),
-            ]);
-            let length = prop_oneof![
-                6 => select(LENGTHS.to_vec()).prop_map(|text| json!(text)),
-                2 => odd,
-                1 => Just(Value::Null),
-            ];
-            (any::<bool>(), length)
-                .prop_map(|(required, length)| {
-                    json!({"isExpirationRequired": required, "maximumDuration": length})
-                })
-                .boxed()
+    any::<u64>().prop_map(|seed| {
+        let dice = &mut Dice(seed);
+        let mut rules: Vec<Value> = RuleId::all().into_iter().map(|id| rule(id, dice)).collect();
+        if dice.throw(10) == 0 {
+            let without = dice.throw(rules.len());
+            rules.remove(without);
         }
-        RuleId::Enablement(_) => (some(&DEMANDS), any::<bool>())
-            .prop_map(|(mut all, more)| {
-                all.reverse();
-                if more && all.len() == 1 {
-                    all.push("Something");
-                }
-                json!({"enabledRules": all})
-            })
-            .boxed(),
-        RuleId::Approval => (any::<bool>(), vec(read_approver(), 0..3), 0..6_u8)
-            .prop_map(|(required, approvers, odd)| approval(required, &approvers, odd))
-            .boxed(),
-        RuleId::AuthenticationContext => {
-            let claim = select(vec![Value::Null, json!(""), json!("c1"), json!("c2")]);
-            (any::<bool>(), claim)
-                .prop_map(|(on, claim)| json!({"isEnabled": on, "claimValue": claim}))
-                .boxed()
+        let odd = dice.flip();
+        if odd {
+            rules.push(json!({
+                "@odata.type": "#microsoft.graph.unifiedRoleManagementPolicyCustomExtensionRule",
+                "id": "CustomExtension_EndUser_Assignment",
+                "customExtensions": [],
+            }));
         }
-        RuleId::Notification(..) => {
-            let level = select(vec!["All", "Critical", "None", "all", "Weekly"]);
-            (level, any::<bool>(), some(&ADDRESSES))
-                .prop_map(|(level, defaults, recipients)| {
-                    json!({
-                        "notificationType": "Email",
-                        "recipientType": "Admin",
-                        "notificationLevel": level,
-                        "isDefaultRecipientsEnabled": defaults,
-                        "notificationRecipients": recipients,
-                    })
-                })
-                .boxed()
-        }
-    };
-    fields
-        .prop_map(move |fields| {
-            let mut rule = json!({
-                "@odata.type": id.odata_type(),
-                "id": id.as_str(),
-                "target@odata.context": "https://graph.microsoft.com/v1.0/$metadata",
-                "target": {"caller": "Admin", "operations": ["All"], "level": "Eligibility",
-                    "inheritableSettings": [], "enforcedSettings": []},
-                "somethingNew": {"kept": true},
-            });
-            if let (Value::Object(rule), Value::Object(fields)) = (&mut rule, fields) {
-                rule.extend(fields);
-            }
-            rule
-        })
-        .boxed()
-}
-
-fn read_approver() -> impl Strategy<Value = Value> {
-    (0..5_u32, any::<bool>()).prop_map(|(number, beta)| {
-        let id = id(number);
-        let (type_, name) = if number % 2 == 0 {
-            ("singleUser", "userId")
-        } else {
-            ("groupMembers", "groupId")
-        };
-        let name = if beta { "id" } else { name };
-        json!({
-            "@odata.type": format!("#microsoft.graph.{type_}"), name: id, "description": "somebody",
-        })
+        let turn = dice.throw(rules.len());
+        rules.rotate_left(turn);
+        let policy = Policy::read(&rules);
+        assert_eq!(policy.unknown.len(), usize::from(odd));
+        policy
     })
 }
 
-fn approval(required: bool, approvers: &[Value], odd: u8) -> Value {
-    let mut all = approvers.to_vec();
+fn rule(id: RuleId, dice: &mut Dice) -> Value {
+    let fields = match id {
+        RuleId::Expiration(_) => {
+            let odd = ["PT24H", "PT8H0M0S", "PT0S", "P1Y"];
+            let length = match dice.throw(9) {
+                0 => Value::Null,
+                1 | 2 => json!(dice.pick(&odd)),
+                _ => json!(dice.pick(&LENGTHS)),
+            };
+            json!({"isExpirationRequired": dice.flip(), "maximumDuration": length})
+        }
+        RuleId::Enablement(_) => {
+            let mut all = dice.some(&DEMANDS);
+            all.reverse();
+            if all.len() == 1 && dice.flip() {
+                all.push("Something");
+            }
+            json!({"enabledRules": all})
+        }
+        RuleId::Approval => approval(dice),
+        RuleId::AuthenticationContext => {
+            let claims = [Value::Null, json!(""), json!("c1"), json!("c2")];
+            json!({"isEnabled": dice.flip(), "claimValue": dice.pick(&claims)})
+        }
+        RuleId::Notification(..) => json!({
+            "notificationType": "Email",
+            "recipientType": "Admin",
+            "notificationLevel": dice.pick(&["All", "Critical", "None", "all", "Weekly"]),
+            "isDefaultRecipientsEnabled": dice.flip(),
+            "notificationRecipients": dice.some(&ADDRESSES),
+        }),
+    };
+    let mut rule = json!({
+        "@odata.type": id.odata_type(),
+        "id": id.as_str(),
+        "target@odata.context": "https://graph.microsoft.com/v1.0/$metadata",
+        "target": {"caller": "Admin", "operations": ["All"]},
+        "somethingNew": {"kept": true},
+    });
+    if let (Value::Object(rule), Value::Object(fields)) = (&mut rule, fields) {
+        rule.extend(fields);
+    }
+    rule
+}
+
+fn read_approver(dice: &mut Dice) -> Value {
+    let number = dice.throw(5);
+    let (type_, name) = if number.is_multiple_of(2) {
+        ("singleUser", "userId")
+    } else {
+        ("groupMembers", "groupId")
+    };
+    let name = if dice.flip() { "id" } else { name };
+    json!({
+        "@odata.type": format!("#microsoft.graph.{type_}"),
+        name: id(number),
+        "description": "somebody",
+    })
+}
+
+fn approval(dice: &mut Dice) -> Value {
+    let odd = dice.throw(6);
+    let mut all: Vec<Value> = (0..dice.throw(3)).map(|_| read_approver(dice)).collect();
     if odd == 0 {
         all.push(json!({"@odata.type": "#microsoft.graph.requestorManager", "managerLevel": 1}));
     }
-    let mode = if odd == 1 {
-        "NoApproval"
-    } else {
-        "SingleStage"
-    };
     let stage = json!({
         "approvalStageTimeOutInDays": 1,
         "isApproverJustificationRequired": true,
@@ -169,125 +166,97 @@ fn approval(required: bool, approvers: &[Value], odd: u8) -> Value {
         "primaryApprovers": all,
         "escalationApprovers": [],
     });
-    let stages = if odd == 2 { vec![] } else { vec![stage] };
     let setting = json!({
-        "isApprovalRequired": required,
+        "isApprovalRequired": dice.flip(),
         "isApprovalRequiredForExtension": true,
         "isRequestorJustificationRequired": true,
-        "approvalMode": mode,
-        "approvalStages": stages,
+        "approvalMode": if odd == 1 { "NoApproval" } else { "SingleStage" },
+        "approvalStages": if odd == 2 { vec![] } else { vec![stage] },
     });
-    if odd == 3 {
-        json!({"setting": null})
-    } else {
-        json!({"setting": setting})
-    }
+    json!({"setting": if odd == 3 { Value::Null } else { setting }})
 }
 
 /// What a manifest states, with approvers by id.
 pub(super) fn rules() -> impl Strategy<Value = PolicyRules> {
-    (
-        option::of(assignment()),
-        option::of(assignment()),
-        option::of(activation()),
-        option::of((
-            option::of(audiences()),
-            option::of(audiences()),
-            option::of(audiences()),
-        )),
-    )
-        .prop_map(
-            |(eligibility, assignment, activation, notifications)| PolicyRules {
-                eligibility,
-                assignment,
-                activation,
-                notifications: notifications.map(|(eligibility, assignment, activation)| {
-                    NotificationRules {
-                        eligibility,
-                        assignment,
-                        activation,
-                    }
-                }),
-            },
-        )
+    any::<u64>().prop_map(|seed| {
+        let dice = &mut Dice(seed);
+        PolicyRules {
+            eligibility: dice.maybe(assignment),
+            assignment: dice.maybe(assignment),
+            activation: dice.maybe(activation),
+            notifications: dice.maybe(|dice| NotificationRules {
+                eligibility: dice.maybe(audiences),
+                assignment: dice.maybe(audiences),
+                activation: dice.maybe(audiences),
+            }),
+        }
+    })
 }
 
-fn length() -> impl Strategy<Value = Option<String>> {
-    option::of(select(LENGTHS.to_vec()).prop_map(str::to_owned))
+fn length(dice: &mut Dice) -> Option<String> {
+    dice.maybe(|dice| dice.pick(&LENGTHS).to_owned())
 }
 
-fn demands(of: &[Demand]) -> impl Strategy<Value = Option<Vec<Demand>>> + use<> {
-    option::of(some(of))
+fn assignment(dice: &mut Dice) -> AssignmentRules {
+    AssignmentRules {
+        permanent_allowed: dice.maybe(Dice::flip),
+        maximum_duration: length(dice),
+        require: dice.maybe(|dice| dice.some(&[Demand::Justification, Demand::Ticketing])),
+    }
 }
 
-fn assignment() -> impl Strategy<Value = AssignmentRules> {
-    let bearable = demands(&[Demand::Justification, Demand::Ticketing]);
-    (option::of(any::<bool>()), length(), bearable).prop_map(
-        |(permanent_allowed, maximum_duration, require)| AssignmentRules {
-            permanent_allowed,
-            maximum_duration,
-            require,
-        },
-    )
-}
-
-fn activation() -> impl Strategy<Value = ActivationRules> {
-    let context = option::of(select(vec!["c1", "c2"])).prop_map(|claim| AuthenticationContext {
-        disabled: claim.is_none().then_some(Disabled {}),
-        claim_value: claim.map(str::to_owned),
-    });
-    let reference = (0..5_u32).prop_map(|number| ApproverRef {
-        id: Some(id(number)),
-        ..ApproverRef::default()
-    });
-    let approval = option::of(vec(reference, 1..4)).prop_map(|approvers| Approval {
-        disabled: approvers.is_none().then_some(Disabled {}),
-        approvers,
-    });
+fn activation(dice: &mut Dice) -> ActivationRules {
     let all = [
         Demand::MultiFactorAuthentication,
         Demand::Justification,
         Demand::Ticketing,
     ];
-    (
-        length(),
-        demands(&all),
-        option::of(context),
-        option::of(approval),
-    )
-        .prop_map(
-            |(maximum_duration, require, authentication_context, approval)| ActivationRules {
-                maximum_duration,
-                require,
-                authentication_context,
-                approval,
-            },
-        )
+    ActivationRules {
+        maximum_duration: length(dice),
+        require: dice.maybe(|dice| dice.some(&all)),
+        authentication_context: dice.maybe(|dice| {
+            let claim = dice.maybe(|dice| dice.pick(&["c1", "c2"]).to_owned());
+            AuthenticationContext {
+                disabled: claim.is_none().then_some(Disabled {}),
+                claim_value: claim,
+            }
+        }),
+        approval: dice.maybe(|dice| {
+            let reference = |dice: &mut Dice| ApproverRef {
+                id: Some(id(dice.throw(5))),
+                ..ApproverRef::default()
+            };
+            let approvers =
+                dice.maybe(|dice| (0..=dice.throw(3)).map(|_| reference(dice)).collect());
+            Approval {
+                disabled: approvers.is_none().then_some(Disabled {}),
+                approvers,
+            }
+        }),
+    }
 }
 
-fn audiences() -> impl Strategy<Value = Audiences> {
-    let level = option::of(select(vec![
+fn audiences(dice: &mut Dice) -> Audiences {
+    let levels = [
         NotificationLevel::None,
         NotificationLevel::Critical,
         NotificationLevel::All,
-    ]));
-    let addresses = some(&ADDRESSES[1..]).prop_map(|all| {
-        all.into_iter()
-            .map(|one| EmailAddress(one.into()))
-            .collect()
-    });
-    let one = (level, option::of(any::<bool>()), option::of(addresses)).prop_map(
-        |(notification_level, default_recipients, recipients)| Notification {
-            notification_level,
-            default_recipients,
-            recipients,
-        },
-    );
-    vec(option::of(one), 3).prop_map(|mut all| Audiences {
-        admin: all.pop().flatten(),
-        requestor: all.pop().flatten(),
-        approver: all.pop().flatten(),
-    })
+    ];
+    let mut one = || {
+        dice.maybe(|dice| Notification {
+            notification_level: dice.maybe(|dice| dice.pick(&levels)),
+            default_recipients: dice.maybe(Dice::flip),
+            recipients: dice.maybe(|dice| {
+                let all = dice.some(&ADDRESSES[1..]).into_iter();
+                all.map(|one| EmailAddress(one.to_owned())).collect()
+            }),
+        })
+    };
+    Audiences {
+        admin: one(),
+        requestor: one(),
+        approver: one(),
+    }
 }
 
 /// That a body carries along what nobody here knows, and nothing that Graph wrote for us alone.
