@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::helm::{at, defaults, object, read, render, render_with, try_render};
+use crate::helm::{
+    NAMESPACE, RELEASE, ValuesFile, at, chart, defaults, helm, object, read, render, render_with,
+    try_render,
+};
 
 /// An object, a place in it, and what is found there.
 type Finding = (&'static str, &'static str, Value);
@@ -510,4 +513,64 @@ fn the_operator_may_write_little_and_read_no_secret_but_those_named() {
             }
         }
     }
+}
+
+#[test]
+fn whoever_installs_is_told_the_next_step_and_warned_of_what_is_unsafe() {
+    let notes = |values: &Value| {
+        let file = ValuesFile::new(values);
+        let output = helm()
+            .args(["install", RELEASE])
+            .arg(chart())
+            .args(["--dry-run=client", "--namespace", NAMESPACE, "--values"])
+            .arg(file.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split_once("NOTES:").unwrap().1.to_owned()
+    };
+    let plain = notes(&defaults());
+    assert!(plain.contains("that takes an EntraTenant"), "{plain}");
+    assert!(
+        plain.contains("pim-operator policies --namespace pim-operator-system"),
+        "{plain}"
+    );
+    assert!(!plain.contains("WARNING"), "{plain}");
+    for (values, warning) in [
+        (
+            json!({"liftDenials": ["group:68e55cce-cf7e-4a2d-9046-3e4e75c4bfa7"]}),
+            "WARNING: liftDenials takes group:68e55cce-cf7e-4a2d-9046-3e4e75c4bfa7 off",
+        ),
+        (
+            json!({"crds": {"keep": false}}),
+            "WARNING: crds.keep is false",
+        ),
+        (
+            json!({"replicaCount": 1, "leaderElection": {"enabled": false}}),
+            "WARNING: leaderElection.enabled is false",
+        ),
+        (
+            json!({"crds": {"install": false}}),
+            "are not part of this release",
+        ),
+        (
+            json!({"rbac": {"create": false}}),
+            "give the service account the rights",
+        ),
+    ] {
+        let said = notes(&values);
+        assert!(said.contains(warning), "{values}: {said}");
+        assert!(!plain.contains(warning), "{plain}");
+    }
+}
+
+#[test]
+fn helm_finds_no_fault() {
+    let output = helm()
+        .arg("lint")
+        .arg("--strict")
+        .arg(chart())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
