@@ -53,6 +53,10 @@ pub struct PimPolicyStatus {
     /// The boundary that allows the policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorized_by: Option<AuthorizedBy>,
+    /// The operator's own mark on `resolved` and `baseline`, by which it knows a record that somebody else wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub seal: Option<String>,
 }
 
 /// Ids and names behind the references in `spec`.

@@ -4,8 +4,8 @@ use pim_operator::api::RESTORE_FINALIZER;
 use serde_json::{Value, json};
 
 use crate::support::{
-    PAYMENTS_OPS, apply, bed, bound, delete, patches, rule, sabotage, start, status, until_gone,
-    until_notes, until_reason,
+    PAYMENTS_OPS, api, apply, bed, bound, delete, patches, rule, sabotage, start, status, until,
+    until_gone, until_notes, until_reason,
 };
 
 fn restoring(further: &Value) -> Value {
@@ -148,5 +148,48 @@ async fn a_restoration_waits_while_the_object_is_suspended_and_can_be_abandoned(
             .group_policy(id, pim_simulator::Access::Member)
             .is_ok()
     );
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_somebody_else_wrote_neither_names_approvers_nor_comes_back() {
+    use kube::api::{Patch, PatchParams};
+    let bed = bed("forged", |_| {}).await;
+    let operator = start(&bed).await;
+    apply(&bed, "policy", restoring(&json!({}))).await;
+    let object = until_reason(&bed, "policy", "Applied").await;
+    operator.stop().await;
+    let mallory = "0a110000-0000-4000-8000-00000000000b";
+    let mut resolved = serde_json::to_value(&status(&object).resolved).unwrap();
+    resolved["approvers"][0]["id"] = json!(mallory);
+    let forged = json!({"status": {
+        "resolved": resolved,
+        "baseline": {"activation": {"maximumDuration": "P30D", "require": []}},
+    }});
+    let params = PatchParams::default();
+    let written = api(&bed)
+        .patch_status("policy", &params, &Patch::Merge(forged))
+        .await;
+    written.unwrap();
+    let operator = start(&bed).await;
+    // The name is looked up again, and what is in force now is what will come back.
+    let object = until(&bed, "policy", "the approver by name", |object| {
+        let resolved = object
+            .status
+            .as_ref()
+            .and_then(|status| status.resolved.as_ref());
+        resolved.is_some_and(|resolved| resolved.approvers[0].id.as_str() != mallory)
+    })
+    .await;
+    let kept = status(&object)
+        .baseline
+        .clone()
+        .unwrap()
+        .activation
+        .unwrap();
+    assert_eq!(kept.maximum_duration.as_deref(), Some("PT2H"));
+    let approval = rule(&bed, "Approval_EndUser_Assignment").to_string();
+    assert!(!approval.contains(mallory), "{approval}");
+    assert_eq!(patches(&bed).len(), 1);
     operator.stop().await;
 }

@@ -259,7 +259,7 @@ async fn roles_and_groups_share_the_places_of_a_namespace() {
 #[tokio::test(flavor = "multi_thread")]
 async fn authority_that_is_lost_revokes_the_role_where_the_boundary_says_so() {
     let bed = fenced_by("authority_lost", |spec| {
-        spec["onAuthorityLost"] = json!("Revoke")
+        spec["onAuthorityLost"] = json!("Revoke");
     })
     .await;
     let operator = start(&bed).await;
@@ -298,7 +298,7 @@ async fn the_removal_guard_and_freeze_hold_for_roles() {
     bed.eventually("two that wait", || async {
         let left = bed
             .api::<RoleEligibility>()
-            .list(&Default::default())
+            .list(&kube::api::ListParams::default())
             .await
             .unwrap();
         left.items.len() == 2

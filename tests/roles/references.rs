@@ -182,7 +182,7 @@ async fn a_group_gets_a_role_only_if_it_may_hold_roles() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_is_deleted_lets_its_objects_go() {
+async fn a_principal_that_is_deleted_lets_its_objects_go() {
     let bed = bed("deleted_principal", |_| {}).await;
     let operator = start(&bed).await;
     let group = GroupSeed {

@@ -1,12 +1,16 @@
 //! The authority step of a `PimPolicy`: the same fence as for grants, and the floor.
 
-use chrono::DateTime;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
+use kube::ResourceExt;
 
 use super::{Authority, FRESH_FOR_STANDING, FRESH_FOR_WRITE, Judged, Purpose};
 use crate::{
-    api::status::AuthorizedBy,
-    controller::{context::Context, policy::PolicyKey, tenants::Tenant},
+    api::{pim_policy::PimPolicy, pim_policy_status::PimPolicyStatus, status::AuthorizedBy},
+    controller::{
+        context::Context,
+        policy::{KIND, PolicyKey},
+        tenants::Tenant,
+    },
     graph::GraphError,
     pim::{
         boundary::{PolicyRequest, Ruling},
@@ -75,6 +79,27 @@ impl Authority {
         Judged::Unknown(GraphError::Invalid(
             "the boundaries changed while they were judged".to_owned(),
         ))
+    }
+
+    /// The seal for what a policy's status records; none where the operator has no key.
+    pub(in crate::controller) fn seal_policy(
+        &self,
+        object: &PimPolicy,
+        status: &PimPolicyStatus,
+    ) -> Option<String> {
+        let seal = self.seal.get()?.as_ref()?;
+        let resolved = serde_json::to_string(&status.resolved).ok()?;
+        let baseline = serde_json::to_string(&status.baseline).ok()?;
+        let uid = object.uid().unwrap_or_default();
+        Some(seal.mark(&[&uid, KIND, &resolved, &baseline]))
+    }
+
+    /// Whether the operator itself wrote what a policy's status records.
+    pub(in crate::controller) fn is_policy_sealed(&self, object: &PimPolicy) -> bool {
+        let status = object.status.as_ref();
+        status.is_some_and(|status| {
+            status.seal.is_some() && status.seal == self.seal_policy(object, status)
+        })
     }
 
     async fn learn_operator(

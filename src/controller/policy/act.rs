@@ -33,7 +33,8 @@ use crate::{
 
 use super::{
     PolicyView,
-    reconcile::{Pass, Place, PolicyReconciler, not_judged},
+    pass::{Pass, Place, not_judged},
+    reconcile::PolicyReconciler,
     report::{self, find},
 };
 use std::sync::Arc;
@@ -125,6 +126,10 @@ impl PolicyReconciler {
                 &report::changing(reason, &differences, "the rules are sent to Entra"),
                 now,
             );
+            pass.status.seal = self
+                .context
+                .authority
+                .seal_policy(&pass.object, &pass.status);
             pass.object = write_status(&self.context, &pass.object, pass.status.clone()).await?;
             self.memory.note_written(&pass.object);
         }

@@ -11,7 +11,7 @@ use crate::{
     pim::policy::Difference,
 };
 
-use super::{KIND, PolicyKey, PolicyView, reconcile::Place, report};
+use super::{KIND, PolicyKey, PolicyView, pass::Place, report};
 
 /// A change that was sent.
 pub(super) struct Sent<'a> {

@@ -25,7 +25,8 @@ use crate::{
         policy::{
             KIND,
             act::{Changed, is_held, let_go},
-            reconcile::{Pass, Place, PolicyReconciler, not_judged},
+            pass::{Pass, Place, not_judged},
+            reconcile::PolicyReconciler,
             report, resolve,
         },
         reconcile::ReconcileError,
@@ -59,6 +60,18 @@ pub(super) async fn pass(
     let spec = &pass.object.spec;
     let managed = spec.management_policy == ManagementPolicy::Manage
         && spec.deletion_policy == PolicyDeletion::Restore;
+    if managed && !context.authority.is_policy_sealed(&pass.object) {
+        let note = "the rules stay in Entra as they are: what `status.baseline` holds was not written by the operator";
+        let note = note.to_owned();
+        return release(
+            reconciler,
+            &pass,
+            EventType::Warning,
+            "RetainedOnDelete",
+            note,
+        )
+        .await;
+    }
     let (resolved, kept) = (&pass.status.resolved, &pass.status.baseline);
     let (true, Some(resolved), Some(kept)) = (managed, resolved, kept) else {
         let note = "the rules stay in Entra as they are".to_owned();

@@ -7,7 +7,7 @@ use futures::future::join_all;
 
 use crate::pim::policy::{Approver, Lint, LintFacts, Policy, Rule, RuleId, Stated, lints};
 
-use super::{PolicyKey, reconcile::Place};
+use super::{PolicyKey, pass::Place};
 
 /// Finds what looks like a mistake about the rules in force.
 pub(super) async fn find(place: &Place, stated: &Stated, policy: &Policy) -> Vec<Lint> {

@@ -10,6 +10,8 @@ mod claims;
 mod delete;
 mod kind;
 mod lint;
+mod pass;
+mod publish;
 mod reconcile;
 mod report;
 mod resolve;

@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use kube::{
     ResourceExt,
     core::DeserializeGuard,
-    runtime::{controller::Action, events::EventType, reflector::Store},
+    runtime::{controller::Action, reflector::Store},
 };
 use tokio::sync::OnceCell;
 use tracing::{debug, warn};
@@ -22,8 +22,6 @@ use crate::{
         RECONCILE_ANNOTATION,
         conditions::{ConditionType, Reason},
         pim_policy::{PimPolicy, PolicyDeletion},
-        pim_policy_status::{PimPolicyStatus, ResolvedPolicy},
-        status::AuthorizedBy,
         terms::ManagementPolicy,
     },
     controller::{
@@ -35,33 +33,29 @@ use crate::{
         reconcile::ReconcileError,
         registry::Claim,
         report::denial,
-        resolve::Unresolved,
         snapshots::Freshness,
-        status::{Verdict, set_condition, whole_seconds},
+        status::{Verdict, whole_seconds},
         tenants::{Connection, Tenant},
         wakeups::lock,
     },
-    graph::{Advice, GraphError},
     pim::{
-        boundary::{Denial, Permit},
-        policy::{Difference, Stated, baseline, describe, plan},
-        retry::REPLICATION_DEADLINE,
+        boundary::Denial,
+        policy::{Stated, baseline, plan},
     },
 };
 
 use super::{
-    PolicyKey, PolicyView,
-    act::{hold, let_go, write_status},
-    lint, report,
-    report::{Report, find},
+    PolicyView,
+    act::{hold, let_go},
+    pass::{Pass, Place, RARELY, Remembered, allow, not_judged, unknown_to_pim, unresolved_pass},
+    report,
+    report::find,
     resolve,
     snapshots::REPLICATION,
 };
 
 /// How long the watch may take to show a write of our own, before it is looked for again.
 const STORE_LAG: TimeDelta = TimeDelta::seconds(1);
-/// How often what is denied or refused for good is looked at without being asked.
-const RARELY: TimeDelta = TimeDelta::minutes(15);
 
 /// The reconciler of policies.
 pub(super) struct PolicyReconciler {
@@ -71,76 +65,6 @@ pub(super) struct PolicyReconciler {
     pub memory: Memory,
     pub passes: Mutex<HashMap<String, Remembered>>,
     pub primed: OnceCell<()>,
-}
-
-/// What is remembered of an object between passes. All of it can be lost.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Remembered {
-    /// Failures in a row.
-    pub failures: u32,
-    /// From when on a read counts.
-    pub reread_from: Option<DateTime<Utc>>,
-    /// Since when something is to be loosened.
-    pub loosening_since: Option<DateTime<Utc>>,
-}
-
-/// What a pass carries along.
-#[derive(Clone)]
-pub(super) struct Pass {
-    /// The object, as last written.
-    pub object: PimPolicy,
-    /// The status that is to be written.
-    pub status: PimPolicyStatus,
-    /// When to look again.
-    pub wake: Option<DateTime<Utc>>,
-    /// What the next pass is to know.
-    pub remembered: Remembered,
-}
-
-/// A tenant and the policy that an object is about.
-pub(super) struct Place {
-    pub tenant: Arc<Tenant>,
-    pub resolved: ResolvedPolicy,
-    pub key: PolicyKey,
-}
-
-impl Pass {
-    pub(super) fn generation(&self) -> i64 {
-        self.object.metadata.generation.unwrap_or_default()
-    }
-
-    pub(super) fn say(mut self, report: &Report, now: DateTime<Utc>) -> Self {
-        let generation = self.generation();
-        report.apply(&mut self.status, generation, now);
-        self
-    }
-
-    fn set(&mut self, type_: ConditionType, verdict: &Verdict, now: DateTime<Utc>) {
-        let generation = self.generation();
-        let conditions = &mut self.status.conditions;
-        set_condition(conditions, type_, Some(verdict), generation, now);
-    }
-
-    /// Leaves the status as it is, and looks again later.
-    pub(super) fn put_off(mut self, until: DateTime<Utc>) -> Self {
-        self.status = self.object.status.clone().unwrap_or_default();
-        self.wake = Some(until);
-        self
-    }
-
-    /// Reports a call that failed, and looks again with growing delays.
-    pub(super) fn fail(mut self, error: &GraphError, now: DateTime<Utc>) -> Self {
-        let failures = self.remembered.failures.saturating_add(1);
-        let growing = TimeDelta::seconds(5) * 2_i32.saturating_pow(failures.min(7) - 1);
-        let wait = match error.advice() {
-            Advice::RetryAfter(wait) => TimeDelta::from_std(wait).unwrap_or(growing).max(growing),
-            Advice::FixPermissions { .. } | Advice::FixLicense => TimeDelta::minutes(10),
-            _ => growing,
-        };
-        self.remembered.failures = failures;
-        self.wake = Some(now + wait);
-        self.say(&report::failed(error), now)
-    }
 }
 
 /// Runs a pass for an object if it is its turn.
@@ -264,7 +188,12 @@ impl PolicyReconciler {
             Ok(tenant) => tenant,
             Err(why) => return Ok(pass.say(&report::waiting(Reason::TenantNotReady, why), now)),
         };
-        let resolved = match resolve::resolve(&pass.object, &tenant).await {
+        let sealed = self.context.authority.is_policy_sealed(&pass.object);
+        if !sealed {
+            // What was found is believed only where the operator wrote it.
+            pass.status.baseline = None;
+        }
+        let resolved = match resolve::resolve(&pass.object, sealed, &tenant).await {
             Ok(resolved) => resolved,
             Err(unresolved) => return Ok(unresolved_pass(pass, unresolved, now)),
         };
@@ -502,147 +431,6 @@ impl PolicyReconciler {
         };
         Ok(pass.say(&report, now))
     }
-
-    /// Fills in what people want to know of the policy in force.
-    pub(super) async fn describe(
-        &self,
-        pass: &mut Pass,
-        place: &Place,
-        stated: &Stated,
-        view: &PolicyView,
-        now: DateTime<Utc>,
-    ) {
-        let count = |number: usize| u32::try_from(number).ok();
-        pass.status.policy_id = Some(view.id.clone());
-        pass.status.rules_managed = count(stated.count());
-        pass.status.rules_drifted = count(stated.differences(&view.policy).len());
-        pass.status.summary = Some(describe::summary(&view.policy));
-        let found = lint::find(place, stated, &view.policy).await;
-        let sound = report::sound(&found);
-        let said = find(&pass.status, ConditionType::Sound).map(|said| said.message.clone());
-        for lint in &found {
-            let text = lint.to_string();
-            if said.as_ref().is_none_or(|said| !said.contains(&text)) {
-                let reason = lint.reason().as_str();
-                let events = &self.context.events;
-                events.publish(&pass.object, EventType::Warning, reason, "Lint", text);
-            }
-        }
-        pass.set(ConditionType::Sound, &sound, now);
-    }
-
-    /// Says that rules were found to differ from what was in force before, and are restored: an event and a count for each.
-    pub(super) fn tell_drift(&self, pass: &Pass, place: &Place, differences: &[&Difference]) {
-        for one in differences {
-            let (from, to) = (describe::rule(&one.from), describe::rule(&one.to));
-            let note = format!(
-                "{} was changed in Entra to {from} and is restored to {to}",
-                one.rule
-            );
-            let (object, reason) = (&pass.object, Reason::Drifted.as_str());
-            let events = &self.context.events;
-            events.publish(object, EventType::Warning, reason, "Restore", note);
-            self.context.metrics.policy_drift(
-                &place.tenant.name,
-                &one.rule.to_string(),
-                &describe::label(&one.from),
-                &describe::label(&one.to),
-            );
-        }
-    }
-
-    /// Writes the status if it changed, and says so where people look.
-    async fn publish(&self, pass: Pass) -> Result<(), ReconcileError> {
-        let Pass { object, status, .. } = pass;
-        let key = ObjectKey::of(KIND, &object);
-        let ready = find(&status, ConditionType::Ready).cloned();
-        let reason = ready.as_ref().map(|ready| ready.reason.as_str());
-        self.context.metrics.object(&key, reason);
-        let settled = ready.as_ref().is_some_and(|ready| {
-            ready.status == "True" || status.conditions.iter().any(|one| one.type_ == "Stalled")
-        });
-        self.context.policies.note_settled(&key, settled);
-        if object.status.as_ref() == Some(&status) {
-            return Ok(());
-        }
-        let before = object
-            .status
-            .as_ref()
-            .and_then(|status| find(status, ConditionType::Ready))
-            .cloned();
-        let written = write_status(&self.context, &object, status).await?;
-        self.memory.note_written(&written);
-        if let Some(ready) = ready
-            && before
-                .is_none_or(|before| before.reason != ready.reason || before.status != ready.status)
-        {
-            let type_ = match ready.status.as_str() {
-                "True" => EventType::Normal,
-                _ => EventType::Warning,
-            };
-            let events = &self.context.events;
-            events.publish(&object, type_, &ready.reason, "Reconcile", ready.message);
-        }
-        Ok(())
-    }
-}
-
-/// Notes the boundary that allows the policy.
-fn allow(pass: &mut Pass, permit: &Permit, now: DateTime<Utc>) {
-    pass.status.authorized_by = Some(AuthorizedBy {
-        name: permit.name.clone(),
-        uid: permit.uid.clone(),
-        generation: permit.generation,
-    });
-    let message = format!("the GrantBoundary {} allows this policy", permit.name);
-    let verdict = Verdict::yes(Reason::Allowed, message);
-    pass.set(ConditionType::Authorized, &verdict, now);
-}
-
-/// Whether the policy is allowed depends on something that could not be read.
-pub(super) fn not_judged(mut pass: Pass, error: &GraphError, now: DateTime<Utc>) -> Pass {
-    let message = format!("whether a boundary allows this policy could not be judged: {error}");
-    let verdict = Verdict::unknown(Reason::FactsUnavailable, message);
-    pass.set(ConditionType::Authorized, &verdict, now);
-    pass.fail(error, now)
-}
-
-fn unresolved_pass(mut pass: Pass, unresolved: Unresolved, now: DateTime<Utc>) -> Pass {
-    let waited = report::false_for(&pass.status, ConditionType::ReferencesResolved, now);
-    let (reason, message, may_appear) = match unresolved {
-        Unresolved::Failed(error) => return pass.fail(&error, now),
-        Unresolved::Wrong {
-            reason,
-            message,
-            may_appear,
-        } => (reason, message, may_appear),
-    };
-    let late = waited >= REPLICATION_DEADLINE;
-    // New objects replicate for minutes: look often at first, and ever more rarely.
-    let wait = if may_appear && !late {
-        (waited / 4).clamp(TimeDelta::seconds(10), TimeDelta::minutes(2))
-    } else {
-        RARELY
-    };
-    pass.wake = Some(now + wait);
-    let verdict = Verdict::no(reason, message.clone());
-    pass.set(ConditionType::ReferencesResolved, &verdict, now);
-    let mut report = report::waiting(reason, message);
-    report.stalled = late || !may_appear;
-    pass.say(&report, now)
-}
-
-/// A new group takes minutes to become known to PIM, and until then has no policy.
-fn unknown_to_pim(mut pass: Pass, place: &Place, now: DateTime<Utc>) -> Pass {
-    let name = &place.resolved.target_name;
-    let message = format!(
-        "Entra lists no PIM policy for {name}: a new group or role takes some minutes to become known to PIM"
-    );
-    let waited = report::false_for(&pass.status, ConditionType::Ready, now);
-    let wait = (waited / 4).clamp(TimeDelta::seconds(10), TimeDelta::minutes(2));
-    pass.wake = Some(now + wait);
-    pass.remembered.reread_from = pass.wake;
-    pass.say(&report::waiting(Reason::AwaitingReplication, message), now)
 }
 
 fn claim_of(object: &PimPolicy) -> Claim {

@@ -29,9 +29,11 @@ use super::PolicyKey;
 /// [`Unresolved`] when a name is missing, ambiguous or unusable, or the directory could not be asked.
 pub(super) async fn resolve(
     object: &PimPolicy,
+    is_sealed: bool,
     tenant: &Arc<Tenant>,
 ) -> Result<ResolvedPolicy, Unresolved> {
-    let pinned = pinned(object.status.as_ref(), tenant);
+    // What somebody else wrote there must not name an approver.
+    let pinned = pinned(object.status.as_ref(), tenant).filter(|_| is_sealed);
     let target = async {
         if let Some(pinned) = pinned
             && names(&object.spec.target, &pinned.target_id)

@@ -243,9 +243,11 @@ fn entries(
                 .then(|| DenyEntry::RoleAssignable(id.clone())),
         ),
         GrantTarget::Role { id, scope } => {
-            let over_operator = facts.operator.filter(|operator| {
-                scope.strip_prefix('/') == Some(operator.service_principal.as_str())
-            });
+            // The whole tenant is no object.
+            let object = scope.strip_prefix('/').filter(|id| !id.is_empty());
+            let over_operator = facts
+                .operator
+                .filter(|operator| object == Some(operator.service_principal.as_str()));
             let over_operator = over_operator
                 .map(|operator| DenyEntry::OperatorAsScope(operator.service_principal.clone()));
             (over_operator, tier_zero(id))

@@ -161,12 +161,19 @@ mod tests {
         Fence::new(vec![Boundary::read(("fence", "uid", 1), &spec).unwrap()])
     }
 
+    fn operator() -> OperatorIdentity {
+        OperatorIdentity {
+            service_principal: Guid::new("00000000-0000-4000-8000-000000000090"),
+            ..OperatorIdentity::default()
+        }
+    }
+
     fn stated(spec: Value) -> Stated {
         Stated::read(&serde_json::from_value(spec).unwrap(), baseline::approver).unwrap()
     }
 
     fn ask(fence: &Fence, id: &str, access: Option<AccessId>, spec: Value) -> Ruling {
-        let (labels, operator) = (BTreeMap::new(), OperatorIdentity::default());
+        let (labels, operator) = (BTreeMap::new(), operator());
         fence.rule_policy(&PolicyRequest {
             namespace: "payments",
             namespace_labels: &labels,
@@ -240,7 +247,7 @@ mod tests {
         let (labels, id) = (BTreeMap::new(), Guid::new(GROUP));
         let operator = OperatorIdentity {
             groups: [id.clone()].into(),
-            ..OperatorIdentity::default()
+            ..operator()
         };
         let mut asked = PolicyRequest {
             namespace: "payments",
