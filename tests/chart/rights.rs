@@ -145,3 +145,23 @@ async fn each_right_is_missed_when_it_is_taken_away() {
         })
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_whose_secret_nobody_named_says_where_to_name_it() {
+    let stage = Stage::new("rights_unnamed_secret", false).await;
+    let mut given = atoms(&stage.roles());
+    given.retain(|atom| !atom.concerns("entra"));
+    stage.give(&given).await;
+    let _operator = stage.start(&stage.arguments());
+    let tenant = stage.bed.until_tenant("CredentialUnavailable").await;
+    let conditions = tenant.status.unwrap().conditions;
+    let ready = conditions.iter().find(|one| one.type_ == "Ready").unwrap();
+    let said = format!(
+        "the operator may not read the Secret {}/entra: add its name to `tenantSecrets` of the chart, or allow the operator to get, list and watch a Secret of that name",
+        stage.bed.namespace
+    );
+    assert_eq!(ready.message, said);
+    // It is noticed without a change of the tenant.
+    stage.give(&atoms(&stage.roles())).await;
+    stage.bed.until_tenant("Connected").await;
+}

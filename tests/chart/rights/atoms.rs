@@ -40,9 +40,14 @@ impl Atom {
         ["list", "watch"].contains(&self.verb.as_str())
     }
 
+    /// Whether it is limited to an object of this name.
+    pub fn concerns(&self, name: &str) -> bool {
+        self.name.as_deref() == Some(name)
+    }
+
     /// Whether it concerns a namespace only.
     pub fn is_in(&self, namespace: &str) -> bool {
-        self.role["metadata"]["namespace"] == namespace || self.name.as_deref() == Some(namespace)
+        self.role["metadata"]["namespace"] == namespace || self.concerns(namespace)
     }
 
     /// Whether this right is what a request takes.
