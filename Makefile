@@ -34,8 +34,9 @@ $(CARGO_DENY):
 	@echo "building cargo-deny $(CARGO_DENY_VERSION) into $(TOOLS), once"
 	$(CARGO) install --locked --version $(CARGO_DENY_VERSION) --root $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION) cargo-deny
 
-crds: ## Regenerate crds/ from the types
+crds: ## Regenerate crds/ from the types, and the chart's copies
 	$(CARGO) run --locked --quiet -- crds --output-dir crds
+	cp crds/*.yaml charts/pim-operator/files/crds/
 
 chart: crds ## Regenerate what the chart copies and the table in its README
 	UPDATE=1 $(CARGO) test --locked --test chart generated
