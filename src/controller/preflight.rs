@@ -2,8 +2,9 @@
 //! is never sent, and the object names the rule, its limit and the two ways out ([`preflight`](crate::pim::policy::preflight()), pure).
 //!
 //! Policies are read once per target and shared. A verdict against a grant is given by a policy of this minute only; one for it may
-//! rest on an older read, because Graph has the last word in any case. Where the operator may not read policies at all, Graph alone
-//! decides, as it does for a group that PIM does not know yet.
+//! rest on an older read, because Graph has the last word in any case. A policy that is about to be tightened counts already: what it
+//! will forbid must not slip through before. Where the operator may not read policies at all, Graph alone decides, as it does for a
+//! group that PIM does not know yet.
 
 use std::sync::Arc;
 
@@ -35,6 +36,9 @@ const BELIEVED: TimeDelta = TimeDelta::minutes(15);
 const FRESH: TimeDelta = TimeDelta::minutes(1);
 /// How often an object that a policy rejects looks again without being woken by a change of the policy.
 const AGAIN: TimeDelta = TimeDelta::hours(1);
+
+/// How soon a grant looks again that a policy would reject which is about to be tightened.
+const SOON: TimeDelta = TimeDelta::seconds(2);
 
 /// What a look at the policy says.
 enum Verdict {
@@ -72,7 +76,18 @@ impl<K: Grant> Reconciler<K> {
         let key = policy_of(&place.about);
         let generation = pass.grant.meta().generation.unwrap_or_default();
         match look(&ask, &key, place, now).await {
-            Verdict::Pass => None,
+            Verdict::Pass => {
+                let policy = (place.tenant.id.clone(), key);
+                let becoming = self.context.policies.becoming(&policy);
+                let (object, rejected) = becoming.into_iter().find_map(|(object, policy)| {
+                    let rejected = preflight(&ask, &policy).err()?;
+                    Some((object, rejected))
+                })?;
+                let mut pass = pass.clone();
+                pass.wake = Some(now + SOON);
+                let report = report::policy_is_tightened(&object, &rejected);
+                Some(pass.say(&report, generation, now))
+            }
             Verdict::Unknown(error) => Some(pass.clone().fail(&error, generation, now)),
             Verdict::Rejected(rejected, view) => {
                 let object = ObjectKey::of(K::KIND, &pass.grant);

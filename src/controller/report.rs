@@ -22,6 +22,7 @@ use crate::{
 };
 
 use super::{
+    grant::ObjectKey,
     resolve::Unresolved,
     status::{Verdict, end_text, instant_text, refusal, set_condition},
 };
@@ -318,6 +319,13 @@ pub fn policy_rejects(target: &str, rejected: &PolicyRejected) -> Report {
     Report::of(Verdict::no(Reason::PolicyRejected, message))
         .stalled(true)
         .differing()
+}
+
+/// The target's policy still allows the request, and is about to forbid it.
+#[must_use]
+pub fn policy_is_tightened(by: &ObjectKey, rejected: &PolicyRejected) -> Report {
+    let message = format!("{by} is about to change the policy: {rejected}");
+    Report::of(Verdict::no(Reason::PolicyRejected, message)).differing()
 }
 
 /// A reference leads nowhere.

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use pim_harness::{
-    Bed,
+    Bed, BedOptions,
     load::{Load, all_policies_ready, all_ready},
 };
 use pim_operator::api::group_grant::{GroupAssignment, GroupEligibility};
-use pim_simulator::{Access, Estate};
+use pim_simulator::{Access, Estate, Fault, FaultKind};
 use serde_json::{Value, json};
 
-use crate::support::start;
+use crate::support::{PAYMENTS_OPS, apply, start};
 
 /// Ten groups, each with a policy of its members and one of its owners, and twenty grants.
 const LOAD: Load = Load {
@@ -113,5 +113,46 @@ async fn twenty_policies_and_two_hundred_grants_that_need_them_settle_without_a_
     .await;
     let check = bed.simulator.traffic().counts_since(&mark);
     assert_eq!((check.graph_patches, check.graph_posts), (0, 0));
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_policy_is_about_to_forbid_does_not_slip_through_before() {
+    let options = BedOptions::story("pim_policy_tightened").unwrap();
+    let bed = Bed::with(options).await.unwrap();
+    let operator = start(&bed).await;
+    let slow = FaultKind::Slow {
+        milliseconds: 3_000,
+    };
+    let faults = bed.simulator.faults();
+    faults.add(Fault::new(slow).method("PATCH"));
+    apply(
+        &bed,
+        "shorter",
+        json!({"eligibility": {"maximumDuration": "P30D"}}),
+    )
+    .await;
+    bed.eventually("the change under way", || async {
+        faults.pending().is_empty()
+    })
+    .await;
+    let grant = json!({
+        "apiVersion": "entrapim.dev/v1alpha1", "kind": "GroupEligibility",
+        "metadata": {"name": "alice"},
+        "spec": {
+            "tenantRef": {"name": bed.tenant},
+            "group": {"id": PAYMENTS_OPS},
+            "accessId": "member",
+            "principal": {"userPrincipalName": "alice@contoso.com"},
+            "scheduleInfo": {"expiration": {"type": "afterDuration", "duration": "P90D"}},
+        },
+    });
+    bed.apply(&grant.to_string()).await.unwrap();
+    bed.until::<GroupEligibility>("alice", "stalled", |status| {
+        let mut conditions = status.conditions.iter();
+        conditions.any(|one| one.type_ == "Stalled" && one.reason == "PolicyRejected")
+    })
+    .await;
+    assert!(bed.simulator.requests().is_empty());
     operator.stop().await;
 }

@@ -84,7 +84,7 @@ impl PolicyReconciler {
         let drifted = was_in_force(&pass);
         let key = ObjectKey::of(KIND, &pass.object);
         let claims = &self.context.policies;
-        claims.note_settled(&key, false);
+        claims.note_becoming(&key, stated.applied(&view.policy));
         if planned.loosens(&view.policy) {
             let since = *pass.remembered.loosening_since.get_or_insert(now);
             let others = claims.others_tighten(&place.tenant.id, &key);

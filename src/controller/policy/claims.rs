@@ -1,16 +1,16 @@
 //! Which `PimPolicy` manages which policy. The oldest object has it; the others are told whom they conflict with.
 //!
-//! Beside that: which policies are not yet as their object states, so that a grant can wait for a rule that is about to be
-//! tightened, and which objects are about to tighten something, so that what loosens can wait for them.
+//! Beside that: what policies are about to become, so that a grant can wait for a rule that is about to be tightened, and which objects are about to tighten something, so that what loosens can wait for them.
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
 
 use crate::{
     api::guid::Guid,
     controller::{grant::ObjectKey, registry::Claim, wakeups::lock},
+    pim::policy::Policy,
 };
 
 use super::PolicyKey;
@@ -22,7 +22,7 @@ pub type TenantPolicy = (Guid, PolicyKey);
 struct Claims {
     by_policy: HashMap<TenantPolicy, Vec<Claim>>,
     by_object: HashMap<ObjectKey, TenantPolicy>,
-    unsettled: HashSet<ObjectKey>,
+    becoming: HashMap<ObjectKey, Arc<Policy>>,
     tightening: HashMap<Guid, HashSet<ObjectKey>>,
 }
 
@@ -50,7 +50,7 @@ impl PolicyClaims {
     /// Gives up an object's claim; says who else claims the policy.
     pub fn release(&self, object: &ObjectKey) -> Vec<ObjectKey> {
         let mut claims = lock(&self.claims);
-        claims.unsettled.remove(object);
+        claims.becoming.remove(object);
         for tightening in claims.tightening.values_mut() {
             tightening.remove(object);
         }
@@ -90,23 +90,28 @@ impl PolicyClaims {
             .collect()
     }
 
-    /// Notes whether an object's rules are in force as stated.
-    pub fn note_settled(&self, object: &ObjectKey, settled: bool) {
-        let unsettled = &mut lock(&self.claims).unsettled;
-        if settled {
-            unsettled.remove(object);
-        } else {
-            unsettled.insert(object.clone());
-        }
+    /// Notes what an object's policy is about to become.
+    pub fn note_becoming(&self, object: &ObjectKey, policy: Policy) {
+        lock(&self.claims)
+            .becoming
+            .insert(object.clone(), Arc::new(policy));
     }
 
-    /// Whether an object claims a policy that is about to become another one.
+    /// Notes that an object changes nothing for now: its rules are in force as stated, or a person has to act first.
+    pub fn note_settled(&self, object: &ObjectKey) {
+        lock(&self.claims).becoming.remove(object);
+    }
+
+    /// What a policy is about to become by the objects that claim it.
     #[must_use]
-    pub fn is_unsettled(&self, policy: &TenantPolicy) -> bool {
+    pub fn becoming(&self, policy: &TenantPolicy) -> Vec<(ObjectKey, Arc<Policy>)> {
         let claims = lock(&self.claims);
         let held = claims.by_policy.get(policy).into_iter().flatten();
-        held.into_iter()
-            .any(|claim| claims.unsettled.contains(&claim.object))
+        held.filter_map(|claim| {
+            let policy = claims.becoming.get(&claim.object)?;
+            Some((claim.object.clone(), Arc::clone(policy)))
+        })
+        .collect()
     }
 
     /// Notes whether an object is about to tighten a policy of a tenant.

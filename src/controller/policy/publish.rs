@@ -80,7 +80,9 @@ impl PolicyReconciler {
         let settled = ready.as_ref().is_some_and(|ready| {
             ready.status == "True" || status.conditions.iter().any(|one| one.type_ == "Stalled")
         });
-        self.context.policies.note_settled(&key, settled);
+        if settled {
+            self.context.policies.note_settled(&key);
+        }
         if object.status.as_ref() == Some(&status) {
             return Ok(());
         }
