@@ -1,6 +1,7 @@
 //! The container image, as `make image` makes it.
 
 use std::{
+    fmt::Write,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -51,11 +52,11 @@ fn blob(layout: &Path, descriptor: &Value) -> PathBuf {
 
 fn sha256(content: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, content);
-    digest
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut text = String::new();
+    for byte in digest.as_ref() {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
 }
 
 fn json_of(file: &Path) -> Value {
