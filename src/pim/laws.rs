@@ -34,12 +34,17 @@ const _: () = assert!(6 * GUARD >= 20_000);
 const _: () = assert!(13 * DECISIONS + 8 * HISTORIES + 5 * VALUES >= 100_000);
 
 pub(in crate::pim) fn cases(cases: u32) -> Config {
+    seeded(1, cases)
+}
+
+/// Cases from a seed of their own, for a law whose cases are shared out among several tests.
+pub(in crate::pim) fn seeded(seed: u64, cases: u32) -> Config {
     let soak: Option<u32> = env::var("PIM_LAWS")
         .ok()
         .and_then(|times| times.parse().ok());
     Config {
         cases: cases * soak.unwrap_or(1),
-        rng_seed: soak.map_or(RngSeed::Fixed(1), |_| RngSeed::Random),
+        rng_seed: soak.map_or(RngSeed::Fixed(seed), |_| RngSeed::Random),
         failure_persistence: None,
         ..Config::default()
     }
