@@ -7,7 +7,7 @@ CARGO_DENY_VERSION = 0.20.2
 CARGO_DENY = $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-.PHONY: help demo test test-clients bench crds fmt tools
+.PHONY: help demo test test-clients bench crds chart image fmt tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -34,8 +34,16 @@ $(CARGO_DENY):
 	@echo "building cargo-deny $(CARGO_DENY_VERSION) into $(TOOLS), once"
 	$(CARGO) install --locked --version $(CARGO_DENY_VERSION) --root $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION) cargo-deny
 
-crds: ## Regenerate crds/ from the types
+crds: ## Regenerate crds/ from the types, and the chart's copies
 	$(CARGO) run --locked --quiet -- crds --output-dir crds
+	cp crds/*.yaml charts/pim-operator/files/crds/
+
+chart: crds ## Regenerate what the chart copies and the table in its README
+	UPDATE=1 $(CARGO) test --locked --test chart generated
+
+image: ## Build the container image without a container engine: target/image/pim-operator.oci.tar, with an SBOM
+	$(CARGO) build --locked --release --package pim-operator --bin pim-operator
+	hack/image $${CARGO_TARGET_DIR:-target}/release/pim-operator target/image
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

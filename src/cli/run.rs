@@ -1,6 +1,6 @@
 //! `pim-operator run`.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 use kube::{Client, Config};
@@ -24,9 +24,14 @@ pub struct RunArgs {
     /// The operator's own namespace: tenants' Secrets and the leader lease are there.
     #[arg(long, env = "POD_NAMESPACE", default_value = "pim-operator-system")]
     namespace: String,
-    /// Look at grants of this namespace only.
-    #[arg(long, env = "WATCH_NAMESPACE")]
-    watch_namespace: Option<String>,
+    /// Look at grants of this namespace only; several are given as a list with commas, or one by one.
+    #[arg(
+        long = "watch-namespace",
+        env = "WATCH_NAMESPACE",
+        value_delimiter = ',',
+        value_name = "NAMESPACE"
+    )]
+    watch_namespaces: Vec<String>,
     /// Serve this EntraTenant only.
     #[arg(long, env = "WATCH_TENANT")]
     watch_tenant: Option<String>,
@@ -114,7 +119,7 @@ impl RunArgs {
         let operator = Operator {
             client: Client::try_from(config)?,
             namespace: self.namespace,
-            watch_namespace: self.watch_namespace,
+            watch_namespaces: distinct(self.watch_namespaces),
             watch_tenant: self.watch_tenant,
             lifted: self.lifted,
             clock,
@@ -128,6 +133,12 @@ impl RunArgs {
         Box::pin(operator.run(stop)).await?;
         Ok(())
     }
+}
+
+/// Each name once, without those that are empty: an empty variable means what a missing one does.
+fn distinct(names: Vec<String>) -> Vec<String> {
+    let names: BTreeSet<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
+    names.into_iter().collect()
 }
 
 /// What the API server's audit log calls us.

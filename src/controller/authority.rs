@@ -45,7 +45,7 @@ pub(super) use policies::PolicyCase;
 pub(super) use quota::Holder;
 use quota::Quota;
 pub(super) use seal::Seal;
-pub(super) use watches::{watch_boundaries, watch_namespaces};
+pub(super) use watches::{watch_boundaries, watch_labels};
 
 use super::{context::Context, first_list::FirstList, grant::Grant, pass::Place, wakeups::lock};
 

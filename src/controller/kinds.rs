@@ -4,7 +4,7 @@ use std::{future::ready, sync::Arc};
 
 use futures::{Stream, StreamExt, TryStreamExt, future::BoxFuture};
 use kube::{
-    Api, Resource, ResourceExt,
+    Resource, ResourceExt,
     core::DeserializeGuard,
     runtime::{
         Controller, WatchStreamExt,
@@ -34,6 +34,7 @@ use super::{
     objects::{GrantStore, Objects, StoredObjects},
     policy::PolicyKind,
     reconcile::{Reconciler, after_error},
+    several::{self, Part, in_namespaces},
     vanished::Vanished,
 };
 
@@ -47,7 +48,7 @@ pub(super) trait Kind: Send {
     fn controller(
         self: Box<Self>,
         context: &Arc<Context>,
-        watch_namespace: Option<&str>,
+        watch_namespaces: &[String],
         stop: &CancellationToken,
     ) -> BoxFuture<'static, ()>;
 }
@@ -94,7 +95,7 @@ impl<K: Grant> Kind for Stored<K> {
     fn controller(
         self: Box<Self>,
         context: &Arc<Context>,
-        watch_namespace: Option<&str>,
+        watch_namespaces: &[String],
         stop: &CancellationToken,
     ) -> BoxFuture<'static, ()> {
         let Self {
@@ -104,21 +105,17 @@ impl<K: Grant> Kind for Stored<K> {
             read,
         } = *self;
         let (of, writer) = ((store, read), (writer, filled));
-        grant_controller(context, watch_namespace, of, writer, stop)
+        grant_controller(context, watch_namespaces, of, writer, stop)
     }
 }
 
 fn grant_controller<K: Grant>(
     context: &Arc<Context>,
-    watch_namespace: Option<&str>,
+    watch_namespaces: &[String],
     (store, first_list): (GrantStore<K>, FirstList),
     writer: (Writer<DeserializeGuard<K>>, Filled),
     stop: &CancellationToken,
 ) -> BoxFuture<'static, ()> {
-    let api: Api<DeserializeGuard<K>> = match watch_namespace {
-        Some(namespace) => Api::namespaced(context.client.clone(), namespace),
-        None => Api::all(context.client.clone()),
-    };
     let reconciler = Arc::new(Reconciler {
         context: Arc::clone(context),
         first_list: first_list.clone(),
@@ -143,8 +140,7 @@ fn grant_controller<K: Grant>(
         }
     };
     let stream = watch(
-        api,
-        watcher::Config::default(),
+        in_namespaces(&context.client, watch_namespaces),
         (store.clone(), writer),
         K::KIND,
         context,
@@ -172,8 +168,7 @@ fn grant_controller<K: Grant>(
 /// Watches a kind into its store. The copies in the store are stripped of what nobody here reads: the
 /// bookkeeping of server-side apply is most of an object's memory.
 pub(super) fn watch<R>(
-    api: Api<R>,
-    config: watcher::Config,
+    parts: Vec<Part<R>>,
     (store, (writer, filled)): (Store<R>, (Writer<R>, Filled)),
     kind: &'static str,
     context: &Arc<Context>,
@@ -190,8 +185,8 @@ where
 {
     let metrics = Arc::clone(&context.metrics);
     let mut vanished = Vanished::default();
-    watcher::watcher(api, config.any_semantic())
-        .default_backoff()
+    let known = store.clone();
+    several::watch(parts, move || known.state())
         .modify(|object| {
             object.managed_fields_mut().clear();
             object

@@ -12,7 +12,7 @@ use futures::{
     stream::select,
 };
 use k8s_controller::LeaderElection;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
     core::{DeserializeGuard, PartialObjectMeta},
@@ -37,7 +37,7 @@ use crate::{
 };
 
 use super::{
-    authority::{Authority, watch_boundaries, watch_namespaces},
+    authority::{Authority, watch_boundaries, watch_labels},
     clock::Clock,
     context::Context,
     events::Events,
@@ -50,8 +50,9 @@ use super::{
     policy::PolicyClaims,
     registry::Registry,
     removals::Removals,
+    secrets,
     serve::{Readiness, serve},
-    sign_in::secret_of,
+    several::Part,
     tenant_report::keep_reporting,
     tenants::{self, Tenants},
     wakeups::Wakeups,
@@ -66,8 +67,8 @@ pub struct Operator {
     pub client: Client,
     /// The operator's own namespace: tenants' Secrets and the lease are there.
     pub namespace: String,
-    /// The only namespace whose grants are looked at; none means all.
-    pub watch_namespace: Option<String>,
+    /// The only namespaces whose grants are looked at; none means all.
+    pub watch_namespaces: Vec<String>,
     /// The only tenant that is served; none means all.
     pub watch_tenant: Option<String>,
     /// What is taken off the built-in deny list.
@@ -108,7 +109,7 @@ impl Operator {
         let Self {
             client,
             namespace,
-            watch_namespace,
+            watch_namespaces,
             watch_tenant,
             lifted,
             clock,
@@ -131,7 +132,7 @@ impl Operator {
         let parts = Parts {
             client: client.clone(),
             namespace: namespace.clone(),
-            watch_namespace,
+            watch_namespaces,
             watch_tenant,
             lifted,
             clock,
@@ -179,7 +180,7 @@ async fn stop_while_standing_by(stop: &CancellationToken) {
 struct Parts {
     client: Client,
     namespace: String,
-    watch_namespace: Option<String>,
+    watch_namespaces: Vec<String>,
     watch_tenant: Option<String>,
     lifted: Vec<Lift>,
     clock: Arc<dyn Clock>,
@@ -196,7 +197,7 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     let Parts {
         client,
         namespace,
-        watch_namespace,
+        watch_namespaces,
         watch_tenant,
         lifted,
         clock,
@@ -269,18 +270,19 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     );
     let grants = kinds
         .into_iter()
-        .map(|kind| kind.controller(&context, watch_namespace.as_deref(), &stop));
+        .map(|kind| kind.controller(&context, &watch_namespaces, &stop));
     let grants = join_all(grants.collect::<Vec<_>>());
     let boundaries = watch_boundaries(&context, (boundary_writer, boundaries_filled));
-    let namespaces = watch_namespaces(
+    let namespaces = watch_labels(
         &context,
-        watch_namespace.as_deref(),
+        &watch_namespaces,
         (namespace_writer, namespaces_filled),
     );
     let fence = select(boundaries, namespaces).for_each(ready);
     tokio::select! {
         _ = async { tokio::join!(tenants, grants) } => {}
         () = fence => {}
+        () = secrets::follow(&context) => {}
         () = is_ready => {}
         () = context.removals.run(&context) => {}
     }
@@ -307,9 +309,13 @@ fn tenant_controller(
         gone.tenants.forget(&tenant.name_any());
         gone.trigger_grants_of(&tenant.name_any());
     };
-    let stream = watch(
+    let all = Part {
         api,
-        config,
+        config: config.any_semantic(),
+        namespace: String::new(),
+    };
+    let stream = watch(
+        vec![all],
         (store.clone(), writer),
         "EntraTenant",
         context,
@@ -319,23 +325,9 @@ fn tenant_controller(
         predicates::generation.combine(predicates::annotations),
         PredicateConfig::default(),
     );
-    let secrets =
-        Api::<PartialObjectMeta<Secret>>::namespaced(context.client.clone(), &context.namespace);
-    let tenants = store.clone();
-    let users_of = move |secret: PartialObjectMeta<Secret>| {
-        let name = secret.name_any();
-        let uses = move |tenant: &EntraTenant| secret_of(tenant) == Some(name.as_str());
-        tenants
-            .state()
-            .into_iter()
-            .filter(|tenant| uses(tenant))
-            .map(|tenant| ObjectRef::from_obj(tenant.as_ref()))
-            .collect::<Vec<_>>()
-    };
     let triggers = UnboundedReceiverStream::new(context.wakeups.triggers(tenants::KIND))
         .map(|key: ObjectKey| ObjectRef::new(&key.name));
     let run = Controller::for_stream(stream, store)
-        .watches(secrets, watcher::Config::default(), users_of)
         .reconcile_on(triggers)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(

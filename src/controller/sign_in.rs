@@ -148,6 +148,17 @@ async fn read_secret(
                 reference.name
             )));
         }
+        // Rights are given without a change of the tenant: asked again.
+        Err(kube::Error::Api(status)) if status.code == 403 => {
+            let message = format!(
+                "the operator may not read the Secret {namespace}/{}: add its name to `tenantSecrets` of the chart, or allow the operator to get, list and watch a Secret of that name",
+                reference.name
+            );
+            return Err(Failure {
+                verdict: Verdict::no(Reason::CredentialUnavailable, message),
+                passing: true,
+            });
+        }
         Err(error) => {
             let message = format!(
                 "the Secret {namespace}/{} could not be read: {error}",

@@ -4,7 +4,7 @@
 //! and wait for the first verdict about their tenant: a restart must not report every grant unready for a moment.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
@@ -37,7 +37,7 @@ use super::{
     grant::{NaturalKey, ObjectKey},
     policy::{PolicyKey, PolicySnapshots},
     resync::spawn_resync,
-    sign_in::{Failure, config, fingerprint, gather, parse_period, sign_in_failure},
+    sign_in::{Failure, config, fingerprint, gather, parse_period, secret_of, sign_in_failure},
     snapshots::Snapshots,
     tenant_report::{report, signed_in},
     wakeups::lock,
@@ -159,6 +159,29 @@ impl Tenants {
     #[must_use]
     pub fn object(&self, name: &str) -> Option<Arc<EntraTenant>> {
         self.store.find(|tenant| tenant.name_any() == name)
+    }
+
+    /// Changes when a verdict about a tenant does.
+    pub(super) fn verdicts(&self) -> watch::Receiver<()> {
+        self.verdicts.subscribe()
+    }
+
+    /// The names of the Secrets that tenants sign in with.
+    pub(super) fn secrets(&self) -> BTreeSet<String> {
+        let tenants = self.store.state();
+        let named = tenants.iter().filter_map(|tenant| secret_of(tenant));
+        named.map(str::to_owned).collect()
+    }
+
+    /// The tenants that sign in with a Secret.
+    pub(super) fn users_of(&self, secret: &str) -> Vec<ObjectKey> {
+        let tenants = self.store.state();
+        let users = tenants
+            .iter()
+            .filter(|tenant| secret_of(tenant) == Some(secret));
+        users
+            .map(|tenant| ObjectKey::of(KIND, tenant.as_ref()))
+            .collect()
     }
 
     /// Forgets a tenant whose EntraTenant was deleted.

@@ -32,7 +32,7 @@ async fn the_server_finds_no_fault_and_what_is_taken_away_refuses_no_more() {
         tokio::time::sleep(Duration::from_millis(100)).await;
         policies = checked().await;
     }
-    assert_eq!(policies.len(), 5);
+    assert_eq!(policies.len(), 6);
     for policy in policies {
         assert_eq!(
             policy["status"]["typeChecking"],

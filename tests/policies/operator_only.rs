@@ -1,4 +1,4 @@
-//! `operator-only.entrapim.dev`: `status` and the finalizer are the operator's.
+//! `operator-only.entrapim.dev`: `status` and the finalizer are the operator's; `operator-limits.entrapim.dev`: nothing else is.
 
 use serde_json::{Value, json};
 
@@ -106,6 +106,25 @@ async fn only_the_operator_adds_and_removes_its_finalizer() {
     another["metadata"]["finalizers"] = json!(["entrapim.dev/revoke", "example.com/theirs"]);
     another["metadata"]["labels"] = json!({"team": "payments"});
     bed.update(EDITOR, &another).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_operator_changes_nothing_that_is_declared() {
+    const LIMITS: &str = "operator-limits.entrapim.dev";
+    let refusal = "the operator may change nothing but `metadata.finalizers` and `status`";
+    let bed = Bed::shared().await;
+    let stored = bed.store(&grant("payments", "declared")).await;
+    for (parent, field, value) in [
+        ("/spec/scheduleInfo/expiration", "duration", json!("P180D")),
+        ("/spec", "suspend", json!(true)),
+        ("/metadata", "labels", json!({"team": "payments"})),
+        ("/metadata", "annotations", json!({"team": "payments"})),
+    ] {
+        let mut edited = stored.clone();
+        edited.pointer_mut(parent).unwrap()[field] = value;
+        expect_refusal(&bed.update(OPERATOR, &edited).await, LIMITS, refusal);
+        bed.update(EDITOR, &edited).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{Api, Client, api::PostParams};
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams},
+    core::ObjectMeta,
+};
 use ring::{
     hmac,
     rand::{SecureRandom, SystemRandom},
 };
 use tracing::warn;
+use uuid::Uuid;
 
 /// The Secret that holds the key.
 const SECRET: &str = "pim-operator-seal";
@@ -64,15 +69,21 @@ impl Seal {
         if SystemRandom::new().fill(&mut key).is_err() {
             return Ok(None);
         }
-        let mut secret = Secret {
+        let secret = Secret {
             data: Some([(KEY.to_owned(), ByteString(key.to_vec()))].into()),
+            metadata: ObjectMeta {
+                name: Some(SECRET.to_owned()),
+                ..ObjectMeta::default()
+            },
             ..Secret::default()
         };
-        secret.metadata.name = Some(SECRET.to_owned());
-        match secrets.create(&PostParams::default(), &secret).await {
+        // Applied, not posted: a POST names no object, so that who may create one Secret by it may create any. Each process is a
+        // field manager of its own and does not insist, so that it can never replace a key that another one has made.
+        let maker = PatchParams::apply(&format!("pim-operator-{}", Uuid::new_v4()));
+        match secrets.patch(SECRET, &maker, &Patch::Apply(&secret)).await {
             Ok(made) => Ok(Self::of(&made)),
             // Another replica was faster.
-            Err(kube::Error::Api(status)) if status.is_already_exists() => {
+            Err(kube::Error::Api(status)) if status.is_conflict() => {
                 Ok(Self::of(&secrets.get(SECRET).await?))
             }
             Err(error) => Err(error),

@@ -18,7 +18,11 @@ use tracing::warn;
 use super::Authority;
 use crate::{
     api::boundary::GrantBoundary,
-    controller::{context::Context, first_list::Filled},
+    controller::{
+        context::Context,
+        first_list::Filled,
+        several::{self, Part},
+    },
     pim::boundary::{Boundary, Fence},
 };
 
@@ -52,42 +56,48 @@ pub(in crate::controller) fn watch_boundaries(
         })
 }
 
-/// Watches the labels of namespaces, or of one.
-pub(in crate::controller) fn watch_namespaces(
+/// Watches the labels of namespaces, of all if none is named.
+pub(in crate::controller) fn watch_labels(
     context: &Arc<Context>,
-    only: Option<&str>,
+    only: &[String],
     (writer, filled): (Writer<PartialObjectMeta<Namespace>>, Filled),
 ) -> impl Stream<Item = ()> + Send + 'static {
     let (context, metrics) = (Arc::clone(context), Arc::clone(&context.metrics));
-    let mut config = watcher::Config::default();
-    if let Some(name) = only {
-        config = config.fields(&format!("metadata.name={name}"));
-    }
-    watcher::watcher(
-        Api::<PartialObjectMeta<Namespace>>::all(context.client.clone()),
+    let part = |config, namespace: &str| Part {
+        api: Api::<PartialObjectMeta<Namespace>>::all(context.client.clone()),
         config,
-    )
-    .default_backoff()
-    .modify(|namespace| {
-        namespace.managed_fields_mut().clear();
-        namespace.annotations_mut().clear();
-    })
-    .inspect(move |event| {
-        if let Err(error) = event {
-            metrics.watch_error("Namespace");
-            warn!(%error, "the watch of namespaces failed and is tried again");
-        }
-    })
-    .reflect(writer)
-    .filter_map(move |event| {
-        if let Ok(event) = &event {
-            filled.after(event);
-            if let Event::Apply(namespace) | Event::Delete(namespace) = event {
-                context.trigger_grants_in(&namespace.name_any());
+        namespace: namespace.to_owned(),
+    };
+    let named = only.iter().map(|name| {
+        let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+        part(config, name)
+    });
+    let mut parts: Vec<_> = named.collect();
+    if parts.is_empty() {
+        parts.push(part(watcher::Config::default(), ""));
+    }
+    let known = Arc::clone(&context);
+    several::watch(parts, move || known.authority.namespaces.state())
+        .modify(|namespace| {
+            namespace.managed_fields_mut().clear();
+            namespace.annotations_mut().clear();
+        })
+        .inspect(move |event| {
+            if let Err(error) = event {
+                metrics.watch_error("Namespace");
+                warn!(%error, "the watch of namespaces failed and is tried again");
             }
-        }
-        std::future::ready(event.ok().map(drop))
-    })
+        })
+        .reflect(writer)
+        .filter_map(move |event| {
+            if let Ok(event) = &event {
+                filled.after(event);
+                if let Event::Apply(namespace) | Event::Delete(namespace) = event {
+                    context.trigger_grants_in(&namespace.name_any());
+                }
+            }
+            std::future::ready(event.ok().map(drop))
+        })
 }
 
 impl Authority {

@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, future::BoxFuture};
 use kube::{
-    Api, ResourceExt,
+    ResourceExt,
     core::DeserializeGuard,
     runtime::{
         Controller, WatchStreamExt,
@@ -17,7 +17,6 @@ use kube::{
         predicates,
         reflector::{self, Store, store::Writer},
         utils::{Predicate, PredicateConfig},
-        watcher,
     },
 };
 use tokio::sync::OnceCell;
@@ -34,6 +33,7 @@ use crate::{
         kinds::{Kind, drain, watch},
         objects::{Census, Objects},
         registry::Claim,
+        several::in_namespaces,
     },
     pim::permissions::{Usage, Use},
 };
@@ -78,7 +78,7 @@ impl Kind for PolicyKind {
     fn controller(
         self: Box<Self>,
         context: &Arc<Context>,
-        watch_namespace: Option<&str>,
+        watch_namespaces: &[String],
         stop: &CancellationToken,
     ) -> BoxFuture<'static, ()> {
         let Self {
@@ -87,10 +87,6 @@ impl Kind for PolicyKind {
             filled,
             read,
         } = *self;
-        let api: Api<DeserializeGuard<PimPolicy>> = match watch_namespace {
-            Some(namespace) => Api::namespaced(context.client.clone(), namespace),
-            None => Api::all(context.client.clone()),
-        };
         let reconciler = Arc::new(PolicyReconciler {
             context: Arc::clone(context),
             store: store.clone(),
@@ -105,8 +101,7 @@ impl Kind for PolicyKind {
             gone.forget(&key, &guard.uid().unwrap_or_default());
         };
         let stream = watch(
-            api,
-            watcher::Config::default(),
+            in_namespaces(&context.client, watch_namespaces),
             (store.clone(), (writer, filled)),
             KIND,
             context,

@@ -254,7 +254,7 @@ impl Bed {
         Controller {
             client,
             namespace: self.namespace.clone(),
-            watch_namespace: Some(self.namespace.clone()),
+            watch_namespaces: vec![self.namespace.clone()],
             watch_tenant: Some(self.tenant.clone()),
             lifted: vec![],
             clock: Arc::new(SharedClock(self.simulator.clock())),

@@ -9,12 +9,15 @@ use serde::Deserialize;
 
 use crate::Error;
 
-/// Every write to our own kinds, to Events and to Leases; nothing else, so that the log stays small.
+/// Every write to our own kinds, to Events and to Leases, and every request of a service account; nothing else, so that the log
+/// stays small.
 pub(crate) const POLICY: &str = r#"
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
+- level: Metadata
+  userGroups: [system:serviceaccounts]
 - level: Metadata
   verbs: [create, update, patch, delete]
   resources:
@@ -25,11 +28,15 @@ rules:
 - level: None
 "#;
 
-/// One write request that the API server answered, accepted or not.
+/// One request that the API server answered, accepted or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEvent {
-    /// `create`, `update`, `patch` or `delete`.
+    /// Who sent it, such as `system:serviceaccount:NAMESPACE:NAME`.
+    pub user: String,
+    /// `create`, `update`, `patch` or `delete`; of a service account also `get`, `list` and `watch`.
     pub verb: String,
+    /// The API group; empty for the core.
+    pub group: String,
     /// The plural name, such as `groupeligibilities`.
     pub resource: String,
     /// `status`, for example; empty for the object itself.
@@ -42,6 +49,20 @@ pub struct AuditEvent {
     pub user_agent: String,
     /// The HTTP status of the answer.
     pub response_code: u16,
+}
+
+impl AuditEvent {
+    /// Whether it was a write to our own kinds, to Events or to Leases.
+    pub(crate) fn is_counted(&self) -> bool {
+        let verb = matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete");
+        let resource = match self.group.as_str() {
+            "entrapim.dev" => true,
+            "" | "events.k8s.io" => self.resource == "events",
+            "coordination.k8s.io" => self.resource == "leases",
+            _ => false,
+        };
+        verb && resource
+    }
 }
 
 /// How many writes of each sort a client sent, accepted or not.
@@ -133,6 +154,7 @@ fn parse(log: &[u8]) -> Result<Vec<AuditEvent>, serde_json::Error> {
 #[serde(rename_all = "camelCase", default)]
 struct Line {
     verb: String,
+    user: User,
     user_agent: String,
     object_ref: ObjectRef,
     response_status: ResponseStatus,
@@ -140,7 +162,14 @@ struct Line {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
+struct User {
+    username: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
 struct ObjectRef {
+    api_group: String,
     resource: String,
     subresource: String,
     namespace: String,
@@ -156,7 +185,9 @@ struct ResponseStatus {
 impl From<Line> for AuditEvent {
     fn from(line: Line) -> Self {
         Self {
+            user: line.user.username,
             verb: line.verb,
+            group: line.object_ref.api_group,
             resource: line.object_ref.resource,
             subresource: line.object_ref.subresource,
             namespace: line.object_ref.namespace,

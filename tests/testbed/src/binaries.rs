@@ -59,10 +59,7 @@ impl Binaries {
         if let Some(folder) = &environment.assets {
             return Self::in_folder(folder);
         }
-        let cache = environment.cache.as_ref().ok_or(Error::NoCacheFolder)?;
-        let folder =
-            go_build::ensure_built(&cache.join("pim-operator/testbed"), &environment.path).await?;
-        Self::in_folder(&folder)
+        Self::in_folder(&build(environment, &go_build::CONTROL_PLANE).await?)
     }
 
     fn in_folder(folder: &Path) -> Result<Self, Error> {
@@ -80,6 +77,36 @@ impl Binaries {
             kube_controller_manager: find("kube-controller-manager"),
         })
     }
+}
+
+/// The `helm` in the folder that `KUBEBUILDER_ASSETS` names, if there is one, or else our own, built once from source like the
+/// control plane's programs.
+///
+/// # Errors
+/// If a tool for the build is missing, or if the build fails.
+pub async fn helm() -> Result<PathBuf, Error> {
+    let environment = Environment::current();
+    let given = environment
+        .assets
+        .as_ref()
+        .map(|folder| folder.join("helm"));
+    if let Some(given) = given.filter(|helm| helm.is_file()) {
+        return Ok(given);
+    }
+    Ok(build(&environment, &go_build::CHART_TOOLS)
+        .await?
+        .join("helm"))
+}
+
+/// The folder with a family's programs, in the user's cache.
+async fn build(environment: &Environment, family: &go_build::Family) -> Result<PathBuf, Error> {
+    let cache = environment.cache.as_ref().ok_or(Error::NoCacheFolder)?;
+    go_build::ensure_built(
+        &cache.join("pim-operator/testbed"),
+        &environment.path,
+        family,
+    )
+    .await
 }
 
 #[cfg(test)]

@@ -220,7 +220,20 @@ impl ControlPlane {
     /// # Errors
     /// If the audit log cannot be read.
     pub fn audit_since(&self, mark: u64) -> Result<Vec<AuditEvent>, Error> {
-        audit::read_since(&self.dir.join(flags::AUDIT_LOG), mark)
+        let mut events = audit::read_since(&self.dir.join(flags::AUDIT_LOG), mark)?;
+        events.retain(AuditEvent::is_counted);
+        Ok(events)
+    }
+
+    /// Every request of a service account so far, reads included, in the API server's order.
+    ///
+    /// # Errors
+    /// If the audit log cannot be read.
+    pub fn requests_of(&self, namespace: &str, name: &str) -> Result<Vec<AuditEvent>, Error> {
+        let user = format!("system:serviceaccount:{namespace}:{name}");
+        let mut events = audit::read_since(&self.dir.join(flags::AUDIT_LOG), 0)?;
+        events.retain(|event| event.user == user);
+        Ok(events)
     }
 
     /// Counts all writes so far of the clients with that user agent (see [`count_writes`]).

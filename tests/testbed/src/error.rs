@@ -7,10 +7,8 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A program needed to build the control plane is not on the `PATH`.
-    #[error(
-        "`{program}` is not on the PATH: {remedy}, or set KUBEBUILDER_ASSETS to a folder that holds etcd, kube-apiserver and kubectl"
-    )]
+    /// A program needed to build the others is not on the `PATH`.
+    #[error("`{program}` is not on the PATH: {remedy}")]
     MissingTool {
         /// The program.
         program: &'static str,

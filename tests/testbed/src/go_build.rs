@@ -1,6 +1,7 @@
-//! Builds the control plane's programs from the Go modules pinned in `go/`, once per machine and version.
+//! Builds the control plane's programs, and tools for tests, from the Go modules pinned in `go/`, once per machine and
+//! version.
 //!
-//! Kubernetes and etcd publish their source as Go modules, so `go build` is all it takes, on any machine
+//! Kubernetes, etcd and Helm publish their source as Go modules, so `go build` is all it takes, on any machine
 //! with Go and access to its module proxy. The result is kept in the user's cache folder.
 //!
 //! To move to another version, change it in `go/*/go.mod` (for Kubernetes also in the `replace` lines: one
@@ -16,15 +17,13 @@ use std::time::{Duration, Instant};
 use crate::Error;
 use crate::process::{Supervised, log_tail};
 
-const KUBERNETES_VERSION: &str = "v1.36.3";
-const ETCD_VERSION: &str = "v3.6.16";
-
 /// Without its version stamped in, the API server takes itself for v0.0 and gates its features by that.
 const KUBERNETES_LDFLAGS: &str = "-s -w \
     -X k8s.io/component-base/version.gitVersion=v1.36.3 \
     -X k8s.io/component-base/version.gitMajor=1 \
     -X k8s.io/component-base/version.gitMinor=36";
-const ETCD_LDFLAGS: &str = "-s -w";
+/// Nothing stamped in.
+const LDFLAGS: &str = "-s -w";
 
 /// A pinned Go module and how to link its programs. The module files travel inside this library, so that
 /// a built program does not depend on where the sources were.
@@ -39,7 +38,7 @@ const ETCD: Module = Module {
     folder: "etcd",
     go_mod: include_str!("../go/etcd/go.mod"),
     go_sum: include_str!("../go/etcd/go.sum"),
-    ldflags: ETCD_LDFLAGS,
+    ldflags: LDFLAGS,
 };
 const KUBERNETES: Module = Module {
     folder: "kubernetes",
@@ -48,32 +47,74 @@ const KUBERNETES: Module = Module {
     ldflags: KUBERNETES_LDFLAGS,
 };
 
-const PROGRAMS: [(&str, &Module, &str); 4] = [
-    ("etcd", &ETCD, "go.etcd.io/etcd/server/v3"),
-    (
-        "kube-apiserver",
-        &KUBERNETES,
-        "k8s.io/kubernetes/cmd/kube-apiserver",
-    ),
-    (
-        "kube-controller-manager",
-        &KUBERNETES,
-        "k8s.io/kubernetes/cmd/kube-controller-manager",
-    ),
-    ("kubectl", &KUBERNETES, "k8s.io/kubernetes/cmd/kubectl"),
-];
+const HELM: Module = Module {
+    folder: "helm",
+    go_mod: include_str!("../go/helm/go.mod"),
+    go_sum: include_str!("../go/helm/go.sum"),
+    ldflags: LDFLAGS,
+};
+
+/// A program, its module and its package.
+type Program = (&'static str, &'static Module, &'static str);
+
+/// Programs that are built together and share a folder.
+pub(crate) struct Family {
+    /// What is built, with its version.
+    title: &'static str,
+    /// What the cache folder is named after, besides the machine and everything that goes into the build.
+    name: &'static str,
+    modules: &'static [Module],
+    programs: &'static [Program],
+    /// What the first build costs.
+    cost: &'static str,
+}
+
+/// etcd and Kubernetes.
+pub(crate) const CONTROL_PLANE: Family = Family {
+    title: "Kubernetes v1.36.3 and etcd v3.6.16",
+    name: "kubernetes-v1.36.3-etcd-v3.6.16",
+    modules: &[ETCD, KUBERNETES],
+    programs: &[
+        ("etcd", &ETCD, "go.etcd.io/etcd/server/v3"),
+        (
+            "kube-apiserver",
+            &KUBERNETES,
+            "k8s.io/kubernetes/cmd/kube-apiserver",
+        ),
+        (
+            "kube-controller-manager",
+            &KUBERNETES,
+            "k8s.io/kubernetes/cmd/kube-controller-manager",
+        ),
+        ("kubectl", &KUBERNETES, "k8s.io/kubernetes/cmd/kubectl"),
+    ],
+    cost: "all: 6 minutes on 2 cores, 3 GB in Go's caches",
+};
+
+/// What renders and installs the chart.
+pub(crate) const CHART_TOOLS: Family = Family {
+    title: "Helm v4.3.1",
+    name: "helm-v4.3.1",
+    modules: &[HELM],
+    programs: &[("helm", &HELM, "helm.sh/helm/v4/cmd/helm")],
+    cost: "2 minutes on 2 cores, 1 GB in Go's caches",
+};
 
 /// How often a long step says that it is alive.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 const POLL_EVERY: Duration = Duration::from_millis(200);
 
-/// The folder with the built programs, below `cache`; builds what is missing.
-pub(crate) async fn ensure_built(cache: &Path, path: &OsStr) -> Result<PathBuf, Error> {
-    let home = cache.join(cache_key());
+/// The folder with the built programs of a family, below `cache`; builds what is missing.
+pub(crate) async fn ensure_built(
+    cache: &Path,
+    path: &OsStr,
+    family: &Family,
+) -> Result<PathBuf, Error> {
+    let home = cache.join(cache_key(family));
     let bin = home.join("bin");
     let missing = || {
-        PROGRAMS
-            .iter()
+        let programs = family.programs.iter();
+        programs
             .filter(|(program, ..)| !bin.join(program).is_file())
             .count()
     };
@@ -83,7 +124,7 @@ pub(crate) async fn ensure_built(cache: &Path, path: &OsStr) -> Result<PathBuf, 
     // A C compiler is not needed: CGO is off.
     let go = find_program(path, "go").ok_or(Error::MissingTool {
         program: "go",
-        remedy: "install Go 1.26 or newer (https://go.dev/dl)",
+        remedy: "install Go 1.26 or newer (https://go.dev/dl), or set KUBEBUILDER_ASSETS to a folder that holds etcd, kube-apiserver, kubectl and helm",
     })?;
     fs::create_dir_all(&bin).map_err(Error::io("creating", &bin))?;
     let _lock = lock(&home.join("lock")).await?;
@@ -91,13 +132,14 @@ pub(crate) async fn ensure_built(cache: &Path, path: &OsStr) -> Result<PathBuf, 
     let count = missing();
     if count > 0 {
         eprintln!(
-            "testbed: building {count} programs of Kubernetes {KUBERNETES_VERSION} and etcd {ETCD_VERSION} \
-             from source, once, into {} (all: 6 minutes on 2 cores, 3 GB in Go's caches)",
-            bin.display()
+            "testbed: building {count} programs of {} from source, once, into {} ({})",
+            family.title,
+            bin.display(),
+            family.cost
         );
     }
     let mut number = 0;
-    for (program, module, package) in &PROGRAMS {
+    for (program, module, package) in family.programs {
         if !bin.join(program).is_file() {
             number += 1;
             let step = format!("{program} ({number} of {count})");
@@ -203,12 +245,15 @@ async fn lock(path: &Path) -> Result<File, Error> {
 }
 
 /// Names the cache folder: a change of a version, a dependency or a flag means another folder.
-fn cache_key() -> String {
-    let inputs = [ETCD, KUBERNETES]
+fn cache_key(family: &Family) -> String {
+    let inputs: String = family
+        .modules
+        .iter()
         .map(|m| [m.go_mod, m.go_sum, m.ldflags].concat())
-        .concat();
+        .collect();
     format!(
-        "kubernetes-{KUBERNETES_VERSION}-etcd-{ETCD_VERSION}-{}-{}-{:016x}",
+        "{}-{}-{}-{:016x}",
+        family.name,
         std::env::consts::OS,
         std::env::consts::ARCH,
         fnv1a(inputs.as_bytes())
@@ -242,6 +287,10 @@ mod tests {
 
     use super::*;
 
+    const KUBERNETES_VERSION: &str = "v1.36.3";
+    const ETCD_VERSION: &str = "v3.6.16";
+    const HELM_VERSION: &str = "v4.3.1";
+
     /// Its `go` only pretends to build; it lists its calls in the module's folder.
     const FAKE_GO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake-go");
 
@@ -256,10 +305,11 @@ mod tests {
     async fn two_builds_at_once_build_each_program_once() {
         let cache = empty_cache("two-builds");
         let path = OsStr::new(FAKE_GO);
-        let (one, two) = tokio::join!(ensure_built(&cache, path), ensure_built(&cache, path));
+        let build = || ensure_built(&cache, path, &CONTROL_PLANE);
+        let (one, two) = tokio::join!(build(), build());
         let bin = one.unwrap();
         assert_eq!(bin, two.unwrap());
-        for (program, ..) in PROGRAMS {
+        for (program, ..) in CONTROL_PLANE.programs {
             assert_eq!(fs::read_to_string(bin.join(program)).unwrap(), "halfwhole");
         }
         let home = bin.parent().unwrap();
@@ -267,7 +317,11 @@ mod tests {
             .map(|m| fs::read_to_string(home.join(m.folder).join("calls")).unwrap());
         assert_eq!(
             calls.concat().lines().collect::<Vec<_>>(),
-            PROGRAMS.map(|(.., package)| package)
+            CONTROL_PLANE
+                .programs
+                .iter()
+                .map(|(.., package)| *package)
+                .collect::<Vec<_>>()
         );
         fs::remove_dir_all(cache).unwrap();
     }
@@ -278,12 +332,13 @@ mod tests {
         let path = OsStr::new(FAKE_GO);
         let fail = cache.join("fail");
         fs::write(&fail, "").unwrap();
-        let error = ensure_built(&cache, path).await.unwrap_err().to_string();
+        let build = || ensure_built(&cache, path, &CONTROL_PLANE);
+        let error = build().await.unwrap_err().to_string();
         assert!(error.starts_with("building kubectl failed"), "{error}");
         assert!(error.ends_with("kubectl: it does not compile"), "{error}");
 
         fs::remove_file(fail).unwrap();
-        let bin = ensure_built(&cache, path).await.unwrap();
+        let bin = build().await.unwrap();
         let calls = fs::read_to_string(bin.with_file_name("etcd").join("calls")).unwrap();
         assert_eq!(calls.lines().count(), 1, "etcd was not built again");
         fs::remove_dir_all(cache).unwrap();
@@ -300,6 +355,13 @@ mod tests {
             &ETCD,
             &format!("go.etcd.io/etcd/server/v3 {ETCD_VERSION}")
         ));
+        assert!(pinned(&HELM, &format!("helm.sh/helm/v4 {HELM_VERSION}")));
+        for version in [KUBERNETES_VERSION, ETCD_VERSION] {
+            assert!(CONTROL_PLANE.title.contains(version));
+            assert!(CONTROL_PLANE.name.contains(version));
+        }
+        assert!(CHART_TOOLS.title.contains(HELM_VERSION));
+        assert!(CHART_TOOLS.name.contains(HELM_VERSION));
         assert!(KUBERNETES_LDFLAGS.contains(&format!("gitVersion={KUBERNETES_VERSION}")));
     }
 

@@ -1,0 +1,330 @@
+//! An installation of the chart, a tenant, and an operator with the token of the chart's service account.
+
+use std::{path::PathBuf, time::Duration};
+
+use k8s_openapi::api::{
+    authentication::v1::{TokenRequest, TokenRequestSpec},
+    core::v1::{Secret, ServiceAccount},
+};
+use kube::{
+    Api,
+    api::{Patch, PatchParams, PostParams},
+};
+use pim_harness::{Bed, BedOptions, bed::client, process::OperatorProcess};
+use pim_simulator::Simulator;
+use pim_testbed::{AuditEvent, ControlPlane};
+use serde_json::{Value, json};
+
+use super::atoms::{Atom, roles};
+use crate::{
+    helm::{NAMESPACE, RELEASE, ValuesFile, at, chart, helm, object, parse},
+    server::kubectl,
+};
+
+/// The Secret that the tenant is signed in to with.
+const SECRET: &str = "entra";
+/// The service account that is another identity of the tenant.
+pub const IDENTITY: &str = "contoso";
+
+/// An installation.
+pub struct Stage {
+    pub bed: Bed,
+    /// Where the operator is installed.
+    namespace: String,
+    account: String,
+    /// What the chart renders for it.
+    rendered: Vec<Value>,
+    kubeconfig: PathBuf,
+}
+
+impl Stage {
+    /// A stage on the control plane that all tests share, with nothing of the chart but the service account. Everything is in one
+    /// namespace.
+    pub async fn new(name: &str, narrow: bool) -> Self {
+        let bed = Bed::with(options(name)).await.unwrap();
+        let namespace = bed.namespace.clone();
+        let mut values = values(&namespace);
+        values["fullnameOverride"] = json!(namespace);
+        if narrow {
+            values["watchNamespaces"] = json!([namespace, quiet_namespace(&namespace)]);
+        }
+        let file = ValuesFile::new(&values);
+        let output = helm()
+            .args(["template", RELEASE])
+            .arg(chart())
+            .args(["--namespace", &namespace, "--values"])
+            .arg(file.path())
+            .output()
+            .unwrap();
+        let rendered = parse(std::str::from_utf8(&output.stdout).unwrap());
+        let stage = Self {
+            account: namespace.clone(),
+            kubeconfig: bed
+                .control_plane
+                .folder()
+                .join(format!("{namespace}.kubeconfig")),
+            namespace,
+            rendered,
+            bed,
+        };
+        let account = object(
+            &stage.rendered,
+            &format!("ServiceAccount/{}", stage.account),
+        );
+        stage.apply(&[account]).await;
+        stage.prepare().await;
+        stage
+    }
+
+    /// A stage by `helm package` and `helm install`, on a control plane of its own: everything that the chart has, where the
+    /// documentation has it.
+    pub async fn install(cluster: &'static ControlPlane) -> Self {
+        let values = values(NAMESPACE);
+        let file = ValuesFile::new(&values);
+        let folder = cluster.folder().to_str().unwrap();
+        let packaged = helm()
+            .args(["package", "--destination", folder])
+            .arg(chart())
+            .output()
+            .unwrap();
+        assert!(packaged.status.success(), "{packaged:?}");
+        let package = format!("{folder}/pim-operator-{}.tgz", env!("CARGO_PKG_VERSION"));
+        kubectl(
+            cluster,
+            &["create", "namespace", "argocd-pim-operator-system"],
+            "",
+        )
+        .await
+        .unwrap();
+        let run = |arguments: &[&str]| {
+            let output = helm()
+                .args(arguments)
+                .arg("--kubeconfig")
+                .arg(cluster.kubeconfig_path())
+                .output()
+                .unwrap();
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            assert!(
+                output.status.success(),
+                "{arguments:?}: {}",
+                text(&output.stderr)
+            );
+            text(&output.stdout)
+        };
+        let path = file.path().to_str().unwrap();
+        let shared = [
+            RELEASE,
+            &package,
+            "--namespace",
+            NAMESPACE,
+            "--values",
+            path,
+        ];
+        let notes = run(&[&["install"][..], &shared, &["--create-namespace"]].concat());
+        assert!(notes.contains("Nothing is granted yet"), "{notes}");
+        let manifest = run(&["get", "manifest", RELEASE, "--namespace", NAMESPACE]);
+
+        let client = client(cluster, "pim-harness").await.unwrap();
+        let simulator = Simulator::start(options("rights_installed").simulator)
+            .await
+            .unwrap();
+        let stage = Self {
+            bed: Bed {
+                control_plane: cluster,
+                client,
+                simulator,
+                namespace: "payments".to_owned(),
+                tenant: "contoso".to_owned(),
+            },
+            namespace: NAMESPACE.to_owned(),
+            account: RELEASE.to_owned(),
+            rendered: parse(&manifest),
+            kubeconfig: cluster.folder().join("operator.kubeconfig"),
+        };
+        kubectl(cluster, &["create", "namespace", "payments"], "")
+            .await
+            .unwrap();
+        let established = [
+            "wait",
+            "--for=condition=Established",
+            "crd",
+            "--all",
+            "--timeout=60s",
+        ];
+        kubectl(cluster, &established, "").await.unwrap();
+        stage.write_secret("simulated-secret").await;
+        stage.bed.create_tenant(json!({})).await.unwrap();
+        stage.prepare().await;
+        stage
+    }
+
+    /// Runs Helm on the stage's cluster.
+    pub fn helm(&self, arguments: &[&str]) {
+        let output = helm()
+            .args(arguments)
+            .arg("--kubeconfig")
+            .arg(self.bed.control_plane.kubeconfig_path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    async fn prepare(&self) {
+        let argocd = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.quiet_namespace()}});
+        let identity = json!({
+            "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"name": IDENTITY, "namespace": self.namespace},
+        });
+        self.apply(&[argocd, identity]).await;
+        self.write_kubeconfig().await;
+    }
+
+    /// A namespace where nothing happens: Argo CD's Applications are looked for there.
+    pub fn quiet_namespace(&self) -> String {
+        quiet_namespace(&self.namespace)
+    }
+
+    /// Applies objects as an administrator.
+    async fn apply(&self, objects: &[Value]) {
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+        let arguments = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+        kubectl(self.bed.control_plane, &arguments, &list.to_string())
+            .await
+            .unwrap();
+    }
+
+    /// A kubeconfig with a token of the operator's service account and nothing else.
+    async fn write_kubeconfig(&self) {
+        let accounts: Api<ServiceAccount> =
+            Api::namespaced(self.bed.client.clone(), &self.namespace);
+        let request = TokenRequest {
+            spec: TokenRequestSpec {
+                audiences: vec![],
+                expiration_seconds: Some(3600),
+                ..TokenRequestSpec::default()
+            },
+            ..TokenRequest::default()
+        };
+        let answer = accounts
+            .create_token_request(&self.account, &PostParams::default(), &request)
+            .await
+            .unwrap();
+        let token = answer.status.unwrap().token;
+        let administrator = self.bed.control_plane.kubeconfig_yaml();
+        let nobody = administrator
+            .split_once("    client-certificate-data")
+            .unwrap()
+            .0;
+        std::fs::write(&self.kubeconfig, format!("{nobody}    token: {token}\n")).unwrap();
+    }
+
+    /// Writes what the tenant is signed in to with.
+    pub async fn write_secret(&self, value: &str) {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": SECRET}, "stringData": {"client-secret": value},
+        });
+        let api: Api<Secret> = Api::namespaced(self.bed.client.clone(), &self.namespace);
+        let params = PatchParams::apply("git").force();
+        api.patch(SECRET, &params, &Patch::Apply(secret))
+            .await
+            .unwrap();
+    }
+
+    /// The operator's roles, as the chart renders them.
+    pub fn roles(&self) -> Vec<Value> {
+        let people = ["view", "edit", "admin"].map(|role| format!("{}-{role}", self.account));
+        let roles = self.rendered.iter().filter(|object| {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            matches!(object["kind"].as_str(), Some("Role" | "ClusterRole"))
+                && name.starts_with(&self.account)
+                && !people.contains(&name.to_owned())
+        });
+        roles.cloned().collect()
+    }
+
+    /// Gives the operator these rights, by roles and bindings of the chart's own names.
+    pub async fn give(&self, atoms: &[Atom]) {
+        let mut objects = roles(atoms, &self.roles());
+        let bindings = self.rendered.iter().filter(|object| {
+            matches!(
+                object["kind"].as_str(),
+                Some("RoleBinding" | "ClusterRoleBinding")
+            )
+        });
+        objects.extend(bindings.cloned());
+        self.apply(&objects).await;
+    }
+
+    /// The arguments that the chart gives the operator, but for the address, and what the Pod's fields would say.
+    pub fn deployed_arguments(&self) -> Vec<String> {
+        let deployment = object(&self.rendered, &format!("Deployment/{}", self.account));
+        let arguments = at(&deployment, "/spec/template/spec/containers/0/args");
+        let arguments = arguments.as_array().unwrap().iter();
+        let mut arguments: Vec<String> = arguments
+            .map(|argument| argument.as_str().unwrap().to_owned())
+            .filter(|argument| argument != "run" && !argument.starts_with("--metrics-address"))
+            .collect();
+        let own = [
+            format!("--namespace={}", self.namespace),
+            "--metrics-address=127.0.0.1:0".to_owned(),
+            "--identity=pim-operator-0".to_owned(),
+        ];
+        arguments.extend(own);
+        arguments
+    }
+
+    /// The same, for an operator that leaves other tests' objects alone.
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = self.deployed_arguments();
+        if !arguments
+            .iter()
+            .any(|argument| argument.starts_with("--watch-namespace"))
+        {
+            arguments.push(format!("--watch-namespace={}", self.bed.namespace));
+        }
+        arguments.push(format!("--watch-tenant={}", self.bed.tenant));
+        arguments
+    }
+
+    /// Starts the operator as the chart's service account.
+    pub fn start(&self, arguments: &[String]) -> OperatorProcess {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let log = self
+            .bed
+            .control_plane
+            .folder()
+            .join(format!("{}.log", self.account));
+        let program = env!("CARGO_BIN_EXE_pim-operator");
+        OperatorProcess::start_program(program.as_ref(), &self.kubeconfig, &log, &arguments)
+            .unwrap()
+    }
+
+    /// Everything that the operator asked the API server for.
+    pub fn requests(&self) -> Vec<AuditEvent> {
+        self.bed
+            .control_plane
+            .requests_of(&self.namespace, &self.account)
+            .unwrap()
+    }
+}
+
+fn options(name: &str) -> BedOptions {
+    let mut options = BedOptions::story(name).unwrap();
+    // The operator goes by the machine's clock: as little as possible is to wait for Graph's five minutes.
+    options.simulator.behaviour.minimum_active_age = Duration::ZERO;
+    options.boundary = false;
+    options
+}
+
+fn values(namespace: &str) -> Value {
+    json!({
+        "tenantSecrets": [SECRET],
+        "workloadIdentity": {"serviceAccounts": [IDENTITY]},
+        "gitops": {"flux": true, "argocdNamespaces": [quiet_namespace(namespace)]},
+    })
+}
+
+fn quiet_namespace(namespace: &str) -> String {
+    format!("argocd-{namespace}")
+}
