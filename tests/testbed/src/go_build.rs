@@ -34,6 +34,20 @@ struct Module {
     ldflags: &'static str,
 }
 
+/// Source files of a module that is our own, by module folder; what the other modules hold is pinned by their `go.sum`.
+const SOURCES: &[(&str, &[(&str, &str)])] = &[(
+    GITOPS.folder,
+    &[
+        ("main.go", include_str!("../go/gitops/main.go")),
+        ("argo.go", include_str!("../go/gitops/argo.go")),
+    ],
+)];
+
+fn sources(module: &Module) -> &'static [(&'static str, &'static str)] {
+    let own = SOURCES.iter().find(|(folder, _)| *folder == module.folder);
+    own.map_or(&[], |(_, files)| files)
+}
+
 const ETCD: Module = Module {
     folder: "etcd",
     go_mod: include_str!("../go/etcd/go.mod"),
@@ -51,6 +65,13 @@ const HELM: Module = Module {
     folder: "helm",
     go_mod: include_str!("../go/helm/go.mod"),
     go_sum: include_str!("../go/helm/go.sum"),
+    ldflags: LDFLAGS,
+};
+
+const GITOPS: Module = Module {
+    folder: "gitops",
+    go_mod: include_str!("../go/gitops/go.mod"),
+    go_sum: include_str!("../go/gitops/go.sum"),
     ldflags: LDFLAGS,
 };
 
@@ -98,6 +119,15 @@ pub(crate) const CHART_TOOLS: Family = Family {
     modules: &[HELM],
     programs: &[("helm", &HELM, "helm.sh/helm/v4/cmd/helm")],
     cost: "2 minutes on 2 cores, 1 GB in Go's caches",
+};
+
+/// What says of an object what GitOps tools say of it.
+pub(crate) const GITOPS_VERDICTS: Family = Family {
+    title: "the verdicts of Argo CD and Flux",
+    name: "gitops-verdicts",
+    modules: &[GITOPS],
+    programs: &[("gitops-verdicts", &GITOPS, ".")],
+    cost: "1 minute on 2 cores, 0.2 GB in Go's caches",
 };
 
 /// How often a long step says that it is alive.
@@ -160,7 +190,8 @@ async fn build(
 ) -> Result<(), Error> {
     let source = home.join(module.folder);
     fs::create_dir_all(&source).map_err(Error::io("creating", &source))?;
-    for (name, content) in [("go.mod", module.go_mod), ("go.sum", module.go_sum)] {
+    let pinned = [("go.mod", module.go_mod), ("go.sum", module.go_sum)];
+    for (name, content) in pinned.iter().chain(sources(module)) {
         let file = source.join(name);
         fs::write(&file, content).map_err(Error::io("writing", &file))?;
     }
@@ -249,7 +280,11 @@ fn cache_key(family: &Family) -> String {
     let inputs: String = family
         .modules
         .iter()
-        .map(|m| [m.go_mod, m.go_sum, m.ldflags].concat())
+        .map(|module| {
+            let pinned = [module.go_mod, module.go_sum, module.ldflags];
+            let own = sources(module).iter().map(|(_, content)| *content);
+            pinned.into_iter().chain(own).collect::<String>()
+        })
         .collect();
     format!(
         "{}-{}-{}-{:016x}",
