@@ -31,7 +31,7 @@ async fn an_estate_that_is_applied_back_to_front_settles_without_waves() {
     set.make_namespaces(&bed).await;
     // It runs before anything is there, as in a cluster that is set up by one sync.
     let operator = set.start_operator(&bed);
-    let recorder = Recorder::start(&bed);
+    let recorder = Recorder::of(&bed, &set.namespaces);
     for object in &set.objects {
         let one = object.to_string();
         kubectl_ok(&["apply", "--server-side", "-f", "-"], &one).await;
@@ -42,11 +42,9 @@ async fn an_estate_that_is_applied_back_to_front_settles_without_waves() {
         let state = seen(object).map(|(shape, reason)| (shape, reason.as_str()));
         match (object["kind"].as_str().unwrap(), name) {
             ("GrantBoundary", _) => assert_eq!(state, None),
-            // The story asks for what no boundary can give, and watches what nobody granted.
-            (_, "dave-global-administrator" | "dave-global-admin") => {
-                assert_eq!(state, Some((Shape::Stuck, "DenyListed")));
-            }
-            (_, "dave") => assert_eq!(state, Some((Shape::Working, "Drifted"))),
+            // The story asks for what no boundary can give, and watches a grant that is too long for its boundary.
+            (_, "dave-global") => assert_eq!(state, Some((Shape::Stuck, "DenyListed"))),
+            (_, "dave") => assert_eq!(state, Some((Shape::Stuck, "BoundaryDenied"))),
             _ => assert!(
                 matches!(state, Some((Shape::Done, _))),
                 "{name}: {state:?}: {object:#}"

@@ -184,6 +184,8 @@ fn the_objects_of_argo_cd_and_flux_name_fields_that_exist() {
 
 #[tokio::test]
 async fn the_rights_of_the_page_are_accepted_and_enough_for_what_flux_does() {
+    // With the types, the API server knows the resources.
+    crate::sets::empty_bed("rights").await;
     let rights = files().remove("clusters/flux/rights.yaml").unwrap();
     let objects = documents(&rights);
     let rules = &objects[1]["rules"][0];

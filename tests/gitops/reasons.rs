@@ -116,12 +116,8 @@ pub fn rows(reason: Reason) -> Vec<Row> {
             kind: "PimPolicy",
             ..DONE
         }],
-        Reason::Allowed => vec![Row {
-            shape: Shape::Beside("Authorized"),
-            ..DONE
-        }],
-        // While it lasts, `Ready` says which read failed.
-        Reason::FactsUnavailable => vec![Row {
+        // While facts are not to be had, `Ready` says which read failed.
+        Reason::Allowed | Reason::FactsUnavailable => vec![Row {
             shape: Shape::Beside("Authorized"),
             ..DONE
         }],

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     reasons::{Shape, expected, seen},
-    tools::{api, judge, resource},
+    tools::{judge, resource},
 };
 
 const KINDS: [&str; 5] = [
@@ -37,13 +37,22 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Records from now on.
+    /// Records from now on: the tenant, and what is in the bed's namespace.
     pub fn start(bed: &Bed) -> Self {
+        Self::of(bed, [&bed.namespace])
+    }
+
+    /// Records from now on: the tenant, and what is in these namespaces.
+    pub fn of<'a>(bed: &Bed, namespaces: impl IntoIterator<Item = &'a String>) -> Self {
         let of_this_bed = Config::default().fields(&format!("metadata.name={}", bed.tenant));
         let tenants = Api::all_with(bed.client.clone(), &resource("EntraTenant"));
         let mut watches = vec![watcher(tenants, of_this_bed).boxed()];
-        for kind in KINDS {
-            watches.push(watcher(api(bed, kind), Config::default()).boxed());
+        for namespace in namespaces {
+            for kind in KINDS {
+                let kind = resource(kind);
+                let api = Api::namespaced_with(bed.client.clone(), namespace, &kind);
+                watches.push(watcher(api, Config::default()).boxed());
+            }
         }
         let versions = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&versions);

@@ -106,10 +106,8 @@ pub async fn run(command: &mut Command, input: &str) -> Output {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    let feed = async move {
-        // A program that ends early has said why.
-        let _ = stdin.write_all(input.as_bytes()).await;
-    };
+    // A program that ends early has said why; dropping the pipe ends the input.
+    let feed = async move { stdin.write_all(input.as_bytes()).await.ok() };
     let both = futures::future::join(feed, child.wait_with_output());
     let patience = std::time::Duration::from_mins(2);
     let (_, output) = tokio::time::timeout(patience, both).await.unwrap();
