@@ -14,7 +14,7 @@ use tracing::warn;
 use crate::{
     api::{
         ABANDON_ANNOTATION, RESTORE_FINALIZER,
-        conditions::Reason,
+        conditions::{Announcement, Reason},
         pim_policy::{PimPolicy, PolicyDeletion},
         terms::ManagementPolicy,
     },
@@ -52,7 +52,7 @@ pub(super) async fn pass(
             reconciler,
             &pass,
             EventType::Warning,
-            "RetainedOnDelete",
+            Announcement::RetainedOnDelete,
             note,
         )
         .await;
@@ -67,7 +67,7 @@ pub(super) async fn pass(
             reconciler,
             &pass,
             EventType::Warning,
-            "RetainedOnDelete",
+            Announcement::RetainedOnDelete,
             note,
         )
         .await;
@@ -79,7 +79,7 @@ pub(super) async fn pass(
             reconciler,
             &pass,
             EventType::Normal,
-            "RetainedOnDelete",
+            Announcement::RetainedOnDelete,
             note,
         )
         .await;
@@ -99,7 +99,7 @@ pub(super) async fn pass(
                 reconciler,
                 &pass,
                 EventType::Warning,
-                "RetainedOnDelete",
+                Announcement::RetainedOnDelete,
                 note,
             )
             .await;
@@ -143,7 +143,14 @@ async fn restore(
             "the rules stay: {} states rules of the same target",
             heir.object
         );
-        return release(reconciler, &pass, EventType::Normal, "HandedOver", note).await;
+        return release(
+            reconciler,
+            &pass,
+            EventType::Normal,
+            Announcement::HandedOver,
+            note,
+        )
+        .await;
     }
     // What was found may be below a floor, and its authority may be gone.
     match reconciler
@@ -160,7 +167,7 @@ async fn restore(
                 reconciler,
                 &pass,
                 EventType::Warning,
-                "RetainedOnDelete",
+                Announcement::RetainedOnDelete,
                 note,
             )
             .await;
@@ -187,7 +194,7 @@ async fn restore(
                 reconciler,
                 &pass,
                 EventType::Warning,
-                "RetainedOnDelete",
+                Announcement::RetainedOnDelete,
                 note,
             )
             .await;
@@ -195,7 +202,14 @@ async fn restore(
     };
     if planned.steps.is_empty() {
         let note = "the rules in Entra are those that were found".to_owned();
-        return release(reconciler, &pass, EventType::Normal, "Restored", note).await;
+        return release(
+            reconciler,
+            &pass,
+            EventType::Normal,
+            Announcement::Restored,
+            note,
+        )
+        .await;
     }
     let frozen = context
         .tenants
@@ -220,7 +234,14 @@ async fn restore(
     match reconciler.send(&mut pass, place, &planned, &view).await {
         Changed::Done(_) => {
             let note = "the rules that were found are back in Entra".to_owned();
-            release(reconciler, &pass, EventType::Normal, "Restored", note).await
+            release(
+                reconciler,
+                &pass,
+                EventType::Normal,
+                Announcement::Restored,
+                note,
+            )
+            .await
         }
         Changed::Failed(error) => Ok(Some(pass.fail(&error, now))),
     }
@@ -228,14 +249,21 @@ async fn restore(
 
 async fn gone(reconciler: &PolicyReconciler, pass: &Pass) -> Result<Option<Pass>, ReconcileError> {
     let note = "the target is gone from Entra, and its rules with it".to_owned();
-    release(reconciler, pass, EventType::Normal, "Restored", note).await
+    release(
+        reconciler,
+        pass,
+        EventType::Normal,
+        Announcement::Restored,
+        note,
+    )
+    .await
 }
 
 async fn release(
     reconciler: &PolicyReconciler,
     pass: &Pass,
     type_: EventType,
-    reason: &str,
+    reason: Announcement,
     note: String,
 ) -> Result<Option<Pass>, ReconcileError> {
     let context = &reconciler.context;
@@ -307,7 +335,7 @@ pub(super) async fn unreadable(
     let note = format!(
         "this object cannot be read by this version of the operator and is left alone{way_out}: {error}"
     );
-    let reason = Reason::InvalidSpec.as_str();
+    let reason = Reason::InvalidSpec;
     context
         .events
         .publish(guard, EventType::Warning, reason, "Read", note);
