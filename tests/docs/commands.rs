@@ -221,7 +221,7 @@ impl Known {
         }
         names
             .split(',')
-            .find(|name| !self.kinds.contains(*name))
+            .find(|name| !self.kinds.contains(*name) && !is_of_others(name))
             .map(|name| format!("there is no kind {name}"))
     }
 
@@ -253,6 +253,12 @@ impl Known {
         }
         None
     }
+}
+
+/// A kind with the group of another project, of which nothing is known here.
+fn is_of_others(kind: &str) -> bool {
+    let group = kind.split_once('.').map(|(_, group)| group);
+    group.is_some_and(|group| group != GROUP)
 }
 
 fn cargo(words: &[String]) -> Option<String> {
@@ -311,6 +317,8 @@ fn a_command_that_names_nothing_is_found() {
             1,
         ),
         ("kubectl get groupeligibilitys", 1),
+        ("kubectl get grants.entrapim.dev", 1),
+        ("kubectl get kustomizations.kustomize.toolkit.fluxcd.io", 0),
         ("kubectl wait ge/alice --for=condition=Ready", 0),
         ("kubectl wait ge/alice --for=condition=Readyy", 1),
         ("kubectl explain ge.spec.scheduleInfo.expiration", 0),

@@ -119,7 +119,10 @@ fn every_name_of_the_api_exists() {
     let mut unknown = Vec::new();
     for page in pages() {
         for (number, line) in read(&page.path).lines().enumerate() {
-            for rest in line.split("entrapim.dev/").skip(1) {
+            // `KIND.entrapim.dev/NAME` is an object, as kubectl names it.
+            let words = line.match_indices("entrapim.dev/");
+            for (start, _) in words.filter(|(start, _)| !line[..*start].ends_with('.')) {
+                let rest = &line[start + "entrapim.dev/".len()..];
                 let end =
                     rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
                 let name = format!("entrapim.dev/{}", &rest[..end.unwrap_or(rest.len())]);
