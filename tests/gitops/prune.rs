@@ -190,3 +190,62 @@ async fn a_shortened_grant_that_the_guard_holds_is_degraded_until_a_person_agree
     assert!(verdicts.argo.message.contains("removal guard"));
     operator.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistaken_prune_is_undone_and_what_the_guard_held_was_never_lost() {
+    let bed = bed("prune_undone").await;
+    crate::estate::respec(
+        &bed,
+        json!({"removalGuard": {"maxRemovals": 1, "maxPercent": 0}}),
+    )
+    .await;
+    let operator = start(&bed).await;
+    let people = ["alice", "bob", "carol"];
+    let grants = people.map(|name| eligible(name).user(&format!("{name}@contoso.com")));
+    for (grant, name) in grants.iter().zip(people) {
+        grant.apply(&bed).await;
+        until(&bed, "GroupEligibility", name, "Provisioned").await;
+    }
+    let all = held(&bed);
+    bed.advance(TimeDelta::minutes(6));
+    let namespace = format!("--namespace={}", bed.namespace);
+    let delete = ["delete", "ge", "--all", "--wait=false", &namespace];
+    kubectl_ok(&delete, "").await;
+    let trip = until_waiting(&bed, 2).await.tripped.unwrap();
+    assert_eq!((held(&bed), revocations(&bed)), (all - 1, 1));
+
+    // What waits is let go without its access, and the commit that was reverted declares it again.
+    let retain = r#"{"spec":{"deletionPolicy":"Retain"}}"#;
+    for object in bed
+        .api::<GroupEligibility>()
+        .list(&ListParams::default())
+        .await
+        .unwrap()
+    {
+        let name = object.name_any();
+        let patch = [
+            "patch",
+            "ge",
+            &name,
+            &namespace,
+            "--type=merge",
+            "--patch",
+            retain,
+        ];
+        kubectl_ok(&patch, "").await;
+        bed.until_gone::<GroupEligibility>(&name).await;
+    }
+    acknowledge(&bed, &format!("{}:0", trip.id)).await;
+    for (grant, name) in grants.iter().zip(people) {
+        grant.apply(&bed).await;
+        until(&bed, "GroupEligibility", name, "Provisioned").await;
+    }
+    assert_eq!((held(&bed), revocations(&bed)), (all, 1));
+    let granted = crate::support::sent(&bed);
+    let granted = granted.iter().filter(|one| *one == "adminAssign").count();
+    assert_eq!(
+        granted, 4,
+        "only what went before the guard tripped is granted anew"
+    );
+    operator.stop().await;
+}
