@@ -55,7 +55,7 @@ pub async fn built() -> Vec<Value> {
     all
 }
 
-/// Fields of kinds that are not ours, as their CRDs have them: Argo CD v3.5, Flux v2.7. A trailing `.*` takes what is below as it is.
+/// Fields of kinds that are not ours, as their CRDs have them: Argo CD v3.5, Flux v2.7.
 const FIELDS: [(&str, &[&str]); 4] = [
     (
         "AppProject",
@@ -96,6 +96,7 @@ const FIELDS: [(&str, &[&str]); 4] = [
             "spec.generators[].git.directories[].path",
             "spec.syncPolicy.preserveResourcesOnDeletion",
             "spec.template.metadata.name",
+            "spec.template.metadata.annotations.argocd.argoproj.io/compare-options",
         ],
     ),
     (

@@ -22,7 +22,8 @@ use crate::{
     tools::{judge, resource},
 };
 
-const KINDS: [&str; 5] = [
+/// The kinds that report and live in a namespace.
+pub const KINDS: [&str; 5] = [
     "GroupEligibility",
     "GroupAssignment",
     "RoleEligibility",

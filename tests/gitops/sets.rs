@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     page,
     reasons::{Shape, seen},
+    recorder::Recorder,
     tools::{bed_of, documents, kubectl, kubectl_ok, repository, resource},
 };
 
@@ -213,6 +214,7 @@ async fn twice(name: &str, manifests: Vec<Value>, mode: &[&str]) {
     let set = Set::on(&bed, manifests);
     set.make_namespaces(&bed).await;
     let text = set.text();
+    let recorder = Recorder::of(&bed, &set.namespaces);
     apply(mode, &text).await;
     let operator = set.start_operator(&bed);
     set.until_at_rest(&bed).await;
@@ -248,6 +250,7 @@ async fn twice(name: &str, manifests: Vec<Value>, mode: &[&str]) {
         assert_eq!(versions(&set.stored(&bed).await), versions(&taken));
         assert_eq!(generations(&taken), generations(&before));
     }
+    recorder.judge().await;
     println!("{name}: {} objects without a difference", stored.len());
 }
 

@@ -1,8 +1,11 @@
 //! What people do at a terminal: `kubectl wait` and `kubectl get`.
 
+use pim_operator::api::conditions::Reason;
 use serde_json::{Value, json};
 
 use crate::{
+    reasons::Shape,
+    recorder::{KINDS, Recorder},
     sets::{Set, empty_bed, folder},
     support::{eligible, start},
     tools::{bed, kubectl, kubectl_ok},
@@ -49,6 +52,7 @@ async fn kubectl_waits_for_ready_and_for_deletion_of_each_kind_and_shows_a_full_
     let set = Set::on(&bed, story());
     set.make_namespaces(&bed).await;
     let operator = set.start_operator(&bed);
+    let recorder = Recorder::of(&bed, &set.namespaces);
     kubectl_ok(
         &["apply", "--server-side", "--force-conflicts", "-f", "-"],
         &set.text(),
@@ -97,6 +101,11 @@ async fn kubectl_waits_for_ready_and_for_deletion_of_each_kind_and_shows_a_full_
         kubectl_ok(&waits, "").await;
     }
     operator.stop().await;
+    let seen = recorder.judge().await;
+    for kind in KINDS {
+        let done = |(of, shape, _): &(String, Shape, Reason)| of == kind && *shape == Shape::Done;
+        assert!(seen.iter().any(done), "{kind}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,8 @@
 //! version.
 //!
 //! Kubernetes, etcd and Helm publish their source as Go modules, so `go build` is all it takes, on any machine
-//! with Go and access to its module proxy. The result is kept in the user's cache folder.
+//! with Go and access to its module proxy. A module of our own, such as `go/gitops`, brings its source along.
+//! The result is kept in the user's cache folder.
 //!
 //! To move to another version, change it in `go/*/go.mod` (for Kubernetes also in the `replace` lines: one
 //! for each module that its own `go.mod` replaces), run `go mod tidy` there, and change the constants below.
