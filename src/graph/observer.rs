@@ -2,6 +2,9 @@
 
 use std::{fmt, time::Duration};
 
+/// The target of spans: they are for traces, and not for the log.
+pub const SPANS: &str = "pim_operator::spans";
+
 /// Receives one call per Graph request; must return quickly and never panic.
 pub trait GraphObserver: Send + Sync {
     /// A Graph call ended. Items of a `$batch` are reported one by one with the time of the whole batch,
