@@ -70,6 +70,30 @@ pub enum EndpointClass {
 }
 
 impl EndpointClass {
+    /// Every class.
+    pub const ALL: &'static [Self] = &[
+        Self::Token,
+        Self::Batch,
+        Self::GroupSchedules,
+        Self::GroupInstances,
+        Self::GroupRequests,
+        Self::GroupWrites,
+        Self::RoleSchedules,
+        Self::RoleInstances,
+        Self::RoleRequests,
+        Self::RoleWrites,
+        Self::RoleDefinitions,
+        Self::AdministrativeUnits,
+        Self::Users,
+        Self::Groups,
+        Self::ServicePrincipals,
+        Self::DirectoryObjects,
+        Self::GroupPolicies,
+        Self::RolePolicies,
+        Self::PolicyWrites,
+        Self::AuthenticationContexts,
+    ];
+
     /// Name for labels and log fields, in snake case.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -127,6 +151,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: &'static [Self] = &[
+        Self::Success,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Throttled,
+        Self::Refused,
+        Self::ServerError,
+        Self::NoAnswer,
+    ];
+
     /// The class of an HTTP status.
     #[must_use]
     pub fn of_status(status: u16) -> Self {

@@ -23,6 +23,27 @@ use crate::controller::wakeups::lock;
 
 use super::SECONDS;
 
+/// The kinds whose watches are counted.
+const WATCHED: [&str; 9] = [
+    "EntraTenant",
+    "GrantBoundary",
+    "GroupAssignment",
+    "GroupEligibility",
+    "Namespace",
+    "PimPolicy",
+    "RoleAssignment",
+    "RoleEligibility",
+    "Secret",
+];
+/// The kinds that a later version may have stored in a way that this one cannot read.
+const RECONCILED: [&str; 5] = [
+    "GroupAssignment",
+    "GroupEligibility",
+    "PimPolicy",
+    "RoleAssignment",
+    "RoleEligibility",
+];
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct KindResult {
     kind: &'static str,
@@ -171,7 +192,7 @@ pub(super) struct Families {
     durations: Histograms<Kind>,
     unreadable: Family<Kind, Counter>,
     writes: Family<Write, Counter>,
-    pub(super) watch_errors: Family<Kind, Counter>,
+    watch_errors: Family<Kind, Counter>,
     denials: Family<Denied, Counter>,
     pub(super) policy_drifts: PerTenant<PolicyDrift, Counter>,
     pub(super) grant_drifts: PerTenant<GrantDrift, Counter>,
@@ -208,6 +229,16 @@ impl Default for Families {
 }
 
 impl Families {
+    /// Has what should never rise be there from the start: a counter that begins with one has not risen.
+    pub(super) fn begin(&self) {
+        for kind in WATCHED {
+            drop(self.watch_errors.get_or_create(&Kind { kind }));
+        }
+        for kind in RECONCILED {
+            drop(self.unreadable.get_or_create(&Kind { kind }));
+        }
+    }
+
     /// Has a registry show them.
     pub(super) fn register(&self, registry: &mut Registry) {
         fn add<L, M, C>(registry: &mut Registry, name: &str, help: &str, family: &Family<L, M, C>)

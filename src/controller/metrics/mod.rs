@@ -37,18 +37,6 @@ use super::{clock::Clock, wakeups::lock};
 use families::{Families, GrantDrift, GraphCall, GraphEndpoint, PolicyDrift, TenantLabel};
 pub use measures::{Access, Credential, Measures, Source, TenantMeasures};
 
-/// The kinds whose watches are counted.
-const WATCHED: [&str; 9] = [
-    "EntraTenant",
-    "GrantBoundary",
-    "GroupAssignment",
-    "GroupEligibility",
-    "Namespace",
-    "PimPolicy",
-    "RoleAssignment",
-    "RoleEligibility",
-    "Secret",
-];
 /// The kinds of grants.
 const GRANTS: [&str; 4] = [
     "GroupAssignment",
@@ -123,13 +111,7 @@ impl Metrics {
         families.register(&mut ours);
         ours.register_collector(Box::new(Leader(Arc::clone(&state))));
         ours.register_collector(Box::new(Estate(Arc::clone(&state))));
-        for kind in WATCHED {
-            drop(
-                families
-                    .watch_errors
-                    .get_or_create(&families::Kind { kind }),
-            );
-        }
+        families.begin();
         let mut process = Registry::default();
         process.register_collector(Box::new(process::Process::default()));
         Arc::new(Self {
