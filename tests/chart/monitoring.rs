@@ -24,34 +24,61 @@ fn values() -> Value {
 async fn the_api_server_takes_monitor_and_rules_by_their_own_definitions() {
     let cluster = ControlPlane::shared().await.unwrap();
     for definition in pim_testbed::monitoring_crds().await.unwrap() {
-        let name = parse(&definition)[0]["metadata"]["name"].as_str().unwrap().to_owned();
+        let name = parse(&definition)[0]["metadata"]["name"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let apply = ["apply", "--server-side", "-f", "-"];
         kubectl(cluster, &apply, &definition).await.unwrap();
         let served = format!("crd/{name}");
-        let wait = ["wait", "--for=condition=Established", "--timeout=60s", &served];
+        let wait = [
+            "wait",
+            "--for=condition=Established",
+            "--timeout=60s",
+            &served,
+        ];
         kubectl(cluster, &wait, "").await.unwrap();
     }
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
     kubectl(cluster, &["apply", "-f", "-"], &namespace.to_string())
         .await
         .unwrap();
-    let dry = ["apply", "--dry-run=server", "--validate=strict", "-o", "json", "-f", "-"];
+    let dry = [
+        "apply",
+        "--dry-run=server",
+        "--validate=strict",
+        "-o",
+        "json",
+        "-f",
+        "-",
+    ];
     let objects = render(&values());
     for address in ["ServiceMonitor/pim-operator", "PrometheusRule/pim-operator"] {
         let rendered = object(&objects, address);
         let (taken, said) = kubectl(cluster, &dry, &rendered.to_string()).await.unwrap();
         assert_eq!(said, "", "{address}");
         let taken: Value = serde_json::from_str(&taken).unwrap();
-        assert_eq!(taken["spec"], rendered["spec"], "{address}: nothing is dropped or added");
+        assert_eq!(
+            taken["spec"], rendered["spec"],
+            "{address}: nothing is dropped or added"
+        );
         // The definitions are really asked.
         let mut wrong = rendered.clone();
         wrong["spec"]["colour"] = json!("red");
-        let refusal = kubectl(cluster, &dry, &wrong.to_string()).await.unwrap_err();
-        assert!(refusal.contains("unknown field \"spec.colour\""), "{refusal}");
+        let refusal = kubectl(cluster, &dry, &wrong.to_string())
+            .await
+            .unwrap_err();
+        assert!(
+            refusal.contains("unknown field \"spec.colour\""),
+            "{refusal}"
+        );
     }
     let mut wrong = object(&objects, "PrometheusRule/pim-operator");
     wrong["spec"]["groups"][0]["rules"][0]["for"] = json!("soon");
-    let refusal = kubectl(cluster, &dry, &wrong.to_string()).await.unwrap_err();
+    let refusal = kubectl(cluster, &dry, &wrong.to_string())
+        .await
+        .unwrap_err();
     assert!(refusal.contains("rules[0].for"), "{refusal}");
 }
 

@@ -168,7 +168,7 @@ async fn a_running_operator_serves_what_page_alerts_and_dashboard_speak_of_and_n
         "entrapim_credential_expiration_timestamp_seconds",
         &[("credential", "clientSecret")],
     );
-    assert_eq!(end, Some(1_935_990_489.0));
+    assert_eq!(end, Some(1_935_817_689.0));
     let of_tenant = [("tenant", bed.tenant.as_str())];
     for (name, expected) in [
         ("entrapim_tenant_ready", 1.0),
