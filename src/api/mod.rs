@@ -27,6 +27,7 @@ pub mod status;
 pub mod tenant;
 pub mod tenant_status;
 pub mod terms;
+mod vocabulary;
 
 /// The API group of every kind.
 pub const GROUP: &str = "entrapim.dev";

@@ -15,7 +15,7 @@ use tracing::warn;
 use crate::{
     api::{
         ABANDON_ANNOTATION,
-        conditions::Reason,
+        conditions::{Announcement, EventReason, Reason},
         terms::{DeletionPolicy, ManagementPolicy},
     },
     graph::RoleDefinition,
@@ -68,7 +68,7 @@ pub(super) async fn pass<K: Grant>(
             reconciler,
             grant,
             EventType::Warning,
-            "RetainedOnDelete",
+            Announcement::RetainedOnDelete,
             leave,
         )
         .await;
@@ -107,12 +107,26 @@ pub(super) async fn pass<K: Grant>(
     };
     if let Some(heir) = heir(reconciler, grant, &place).await? {
         let note = format!("the access stays: {heir} declares the same grant");
-        return release(reconciler, grant, EventType::Normal, "HandedOver", note).await;
+        return release(
+            reconciler,
+            grant,
+            EventType::Normal,
+            Announcement::HandedOver,
+            note,
+        )
+        .await;
     }
     if is_gone(&record(&pass.status, generation), &place).await {
         let note =
             "the principal or the target is gone from Entra, and the access with it".to_owned();
-        return release(reconciler, grant, EventType::Normal, "Revoked", note).await;
+        return release(
+            reconciler,
+            grant,
+            EventType::Normal,
+            Announcement::Revoked,
+            note,
+        )
+        .await;
     }
     if let Some(later) = read_back_later(&place, &record(&pass.status, generation), now) {
         return Ok(Some(pass.put_off(later)));
@@ -166,7 +180,14 @@ pub(super) async fn revoke<K: Grant>(
             // A group that is gone took its grants with it.
             Err(error) if place.target.is_gone(&error) => {
                 let note = "the group is gone, and the access with it".to_owned();
-                return release(reconciler, &pass.grant, EventType::Normal, "Deleted", note).await;
+                return release(
+                    reconciler,
+                    &pass.grant,
+                    EventType::Normal,
+                    Announcement::Deleted,
+                    note,
+                )
+                .await;
             }
             Err(error) => return Ok(Some(pass.fail(&error, generation, now))),
         };
@@ -243,9 +264,15 @@ async fn let_go_after<K: Grant>(
     done: Done,
 ) -> Result<Option<Pass<K>>, ReconcileError> {
     let (reason, note) = match done {
-        Done::Gone => ("Revoked", "the access is no longer in Entra".to_owned()),
-        Done::Retained => ("RetainedOnDelete", what_stays(grant)),
-        Done::NeverManaged => ("Deleted", "nothing was granted for it".to_owned()),
+        Done::Gone => (
+            Announcement::Revoked,
+            "the access is no longer in Entra".to_owned(),
+        ),
+        Done::Retained => (Announcement::RetainedOnDelete, what_stays(grant)),
+        Done::NeverManaged => (
+            Announcement::Deleted,
+            "nothing was granted for it".to_owned(),
+        ),
     };
     release(reconciler, grant, EventType::Normal, reason, note).await
 }
@@ -262,7 +289,7 @@ async fn let_protected_go<K: Grant>(
         place.tenant.name,
         what_stays(grant)
     );
-    let reason = Reason::ProtectedPrincipal.as_str();
+    let reason = Reason::ProtectedPrincipal;
     release(reconciler, grant, EventType::Warning, reason, note).await
 }
 
@@ -418,7 +445,7 @@ async fn release<K: Grant>(
     reconciler: &Reconciler<K>,
     grant: &K,
     type_: EventType,
-    reason: &str,
+    reason: impl Into<EventReason>,
     note: String,
 ) -> Result<Option<Pass<K>>, ReconcileError> {
     if matches!(type_, EventType::Warning) {

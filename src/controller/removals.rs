@@ -25,7 +25,9 @@ use tracing::{info, warn};
 
 use crate::{
     api::{
-        ACKNOWLEDGE_REMOVALS_ANNOTATION, conditions::Reason, removal_guard::RemovalGuardStatus,
+        ACKNOWLEDGE_REMOVALS_ANNOTATION,
+        conditions::{Announcement, Reason},
+        removal_guard::RemovalGuardStatus,
         tenant::EntraTenant,
     },
     graph::GraphError,
@@ -255,9 +257,13 @@ impl Removals {
             info!(target: "pim_operator::audit", tenant = tenant.name_any(), acknowledgment = value, count, "revocations acknowledged");
             let note = format!("{count} revocations are let through");
             let type_ = EventType::Normal;
-            context
-                .events
-                .publish(tenant, type_, "RemovalsAcknowledged", "Reconcile", note);
+            context.events.publish(
+                tenant,
+                type_,
+                Announcement::RemovalsAcknowledged,
+                "Reconcile",
+                note,
+            );
             for object in &waiting {
                 context.wakeups.trigger(object);
             }
@@ -266,9 +272,13 @@ impl Removals {
             let note =
                 format!("the annotation {ACKNOWLEDGE_REMOVALS_ANNOTATION} is refused: {why}");
             let type_ = EventType::Warning;
-            context
-                .events
-                .publish(tenant, type_, "AcknowledgmentRefused", "Reconcile", note);
+            context.events.publish(
+                tenant,
+                type_,
+                Announcement::AcknowledgmentRefused,
+                "Reconcile",
+                note,
+            );
         }
         if edited {
             context.trigger_grants_of(&tenant.name_any());
@@ -448,7 +458,7 @@ impl Ledger {
     fn say_that_it_tripped(&self, context: &Context, tenant: &EntraTenant) {
         let note = lock(&self.book).message(&self.tenant).unwrap_or_default();
         warn!(tenant = self.tenant, "{note}");
-        let reason = Reason::RemovalGuardTripped.as_str();
+        let reason = Reason::RemovalGuardTripped;
         context
             .events
             .publish(tenant, EventType::Warning, reason, "Revoke", note);

@@ -11,7 +11,7 @@ use kube::runtime::events::EventType;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::graph::Advice;
+use crate::{api::conditions::Announcement, graph::Advice};
 
 use super::{
     context::Context,
@@ -87,7 +87,7 @@ fn say_that_batches_are_refused(tenant: &Tenant, context: &Context) {
         context.events.publish(
             object.as_ref(),
             EventType::Normal,
-            "BatchRefused",
+            Announcement::BatchRefused,
             "Resync",
             note,
         );

@@ -11,7 +11,7 @@ use serde_json::json;
 use tracing::warn;
 
 use crate::{
-    api::{ABANDON_ANNOTATION, FINALIZER},
+    api::{ABANDON_ANNOTATION, FINALIZER, conditions::Announcement},
     graph::Family,
 };
 
@@ -50,7 +50,7 @@ pub(super) async fn pass<K: Grant>(
     reconciler.context.events.publish(
         guard,
         EventType::Warning,
-        "RetainedOnDelete",
+        Announcement::RetainedOnDelete,
         "Delete",
         note,
     );

@@ -13,7 +13,7 @@ use tracing::warn;
 use crate::{
     api::{
         ABANDON_ANNOTATION, RESTORE_FINALIZER,
-        conditions::Reason,
+        conditions::{Announcement, Reason},
         pim_policy::{PimPolicy, PolicyDeletion},
         terms::ManagementPolicy,
     },
@@ -64,7 +64,7 @@ pub(super) async fn pass(
             reconciler,
             &pass,
             EventType::Normal,
-            "RetainedOnDelete",
+            Announcement::RetainedOnDelete,
             note,
         )
         .await;
@@ -121,7 +121,14 @@ async fn restore(
             "the rules stay: {} states rules of the same target",
             heir.object
         );
-        return release(reconciler, &pass, EventType::Normal, "HandedOver", note).await;
+        return release(
+            reconciler,
+            &pass,
+            EventType::Normal,
+            Announcement::HandedOver,
+            note,
+        )
+        .await;
     }
     // What was found may be below a floor, and its authority may be gone.
     match reconciler
@@ -159,7 +166,14 @@ async fn restore(
     };
     if planned.steps.is_empty() {
         let note = "the rules in Entra are those that were found".to_owned();
-        return release(reconciler, &pass, EventType::Normal, "Restored", note).await;
+        return release(
+            reconciler,
+            &pass,
+            EventType::Normal,
+            Announcement::Restored,
+            note,
+        )
+        .await;
     }
     let frozen = context
         .tenants
@@ -184,7 +198,14 @@ async fn restore(
     match reconciler.send(&mut pass, place, &planned, &view).await {
         Changed::Done(_) => {
             let note = "the rules that were found are back in Entra".to_owned();
-            release(reconciler, &pass, EventType::Normal, "Restored", note).await
+            release(
+                reconciler,
+                &pass,
+                EventType::Normal,
+                Announcement::Restored,
+                note,
+            )
+            .await
         }
         Changed::Failed(error) => Ok(Some(pass.fail(&error, now))),
     }
@@ -192,7 +213,14 @@ async fn restore(
 
 async fn gone(reconciler: &PolicyReconciler, pass: &Pass) -> Result<Option<Pass>, ReconcileError> {
     let note = "the target is gone from Entra, and its rules with it".to_owned();
-    release(reconciler, pass, EventType::Normal, "Restored", note).await
+    release(
+        reconciler,
+        pass,
+        EventType::Normal,
+        Announcement::Restored,
+        note,
+    )
+    .await
 }
 
 /// Lets the object go with its rules in Entra, where that is not what it says.
@@ -205,7 +233,7 @@ async fn retain(
         reconciler,
         pass,
         EventType::Warning,
-        "RetainedOnDelete",
+        Announcement::RetainedOnDelete,
         note,
     )
     .await
@@ -215,7 +243,7 @@ async fn release(
     reconciler: &PolicyReconciler,
     pass: &Pass,
     type_: EventType,
-    reason: &str,
+    reason: Announcement,
     note: String,
 ) -> Result<Option<Pass>, ReconcileError> {
     let context = &reconciler.context;
@@ -271,7 +299,7 @@ pub(super) async fn unreadable(
     let note = format!(
         "this object cannot be read by this version of the operator and is left alone{way_out}: {error}"
     );
-    let reason = Reason::InvalidSpec.as_str();
+    let reason = Reason::InvalidSpec;
     context
         .events
         .publish(guard, EventType::Warning, reason, "Read", note);
