@@ -32,7 +32,7 @@ use super::{
     act::let_go,
     authority::{Judged, Purpose, declared_span},
     brakes::is_protected,
-    context::Remembered,
+    context::{Context, Remembered},
     grant::{ADMINISTRATIVE_UNITS, Grant, ObjectKey, access_text},
     inquiry::{Inquiry, inquire},
     pass::{Pass, Place, absence, is_held, read_back_later, status_with_answer, wait_pass},
@@ -62,7 +62,7 @@ pub(super) async fn pass<K: Grant>(
         wake: None,
         remembered: before.clone(),
     };
-    if let Some(leave) = left_behind::<K>(reconciler, grant.meta()).await? {
+    if let Some(leave) = left_behind::<K>(&reconciler.context, grant.meta()).await? {
         let leave = format!("{leave}: {}", what_stays(grant));
         return release(
             reconciler,
@@ -410,27 +410,22 @@ async fn is_gone(record: &Record, place: &Place) -> bool {
 }
 
 /// Why the access is to be left behind, if it is.
-pub(super) async fn left_behind<K: Grant>(
-    reconciler: &Reconciler<K>,
+pub(super) async fn left_behind<R: Resource<DynamicType = ()>>(
+    context: &Context,
     meta: &ObjectMeta,
-) -> Result<Option<String>, ReconcileError> {
-    let annotation = meta
-        .annotations
-        .as_ref()
-        .and_then(|annotations| annotations.get(ABANDON_ANNOTATION));
+) -> Result<Option<String>, kube::Error> {
+    let annotations = meta.annotations.as_ref();
+    let annotation = annotations.and_then(|all| all.get(ABANDON_ANNOTATION));
     if annotation.is_some() && annotation == meta.uid.as_ref() {
         return Ok(Some(format!(
             "abandoned by the annotation {ABANDON_ANNOTATION}"
         )));
     }
-    let crds: Api<PartialObjectMeta<CustomResourceDefinition>> =
-        Api::all(reconciler.context.client.clone());
-    let name = format!("{}.{}", K::plural(&()), K::group(&()));
-    // Whoever uninstalls the API does not mean to strip everybody of their access.
-    let terminating = crds
-        .get_opt(&name)
-        .await?
-        .is_none_or(|crd| crd.metadata.deletion_timestamp.is_some());
+    let crds: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(context.client.clone());
+    let name = format!("{}.{}", R::plural(&()), R::group(&()));
+    // Whoever uninstalls the API means to change nothing in Entra.
+    let crd = crds.get_opt(&name).await?;
+    let terminating = crd.is_none_or(|crd| crd.metadata.deletion_timestamp.is_some());
     Ok(terminating.then(|| "the CustomResourceDefinition is being deleted".to_owned()))
 }
 

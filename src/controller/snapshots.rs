@@ -312,8 +312,9 @@ fn next_view(
     let mut rows: HashMap<RowKey, Vec<Row>> = HashMap::with_capacity(schedules.len());
     for schedule in schedules {
         if let Some(key) = RowKey::of_row(schedule.target(), &schedule.principal_id) {
+            // Nearly always the only one.
             rows.entry(key)
-                .or_default()
+                .or_insert_with(|| Vec::with_capacity(1))
                 .push(row(kind, schedule, read_at));
         }
     }
