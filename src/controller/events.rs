@@ -104,6 +104,11 @@ impl Events {
                 if let Err(error) = recorder.publish(&object, &event).await {
                     debug!(%error, "an event was not published");
                 }
+                // The recorder counts what repeats. What went well ends the series of what did not, and is none itself: to wait for
+                // one would take the memory, and at each event the time, of all objects that went well lately.
+                if event.type_ == EventType::Normal {
+                    recorder.forget(&object);
+                }
             })
         });
         if let Some((queue, _)) = &*lock(&self.publisher) {

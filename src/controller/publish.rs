@@ -115,9 +115,6 @@ impl<K: Grant> Reconciler<K> {
         let Pass { grant, status, .. } = pass;
         let key = ObjectKey::of(K::KIND, &grant);
         let ready = find_condition(&status, ConditionType::Ready).cloned();
-        self.context
-            .metrics
-            .object(&key, ready.as_ref().map(|ready| ready.reason.as_str()));
         if ready
             .as_ref()
             .is_none_or(|ready| ready.reason != Reason::RemovalGuardTripped.as_str())

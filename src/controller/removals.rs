@@ -119,6 +119,15 @@ impl Removals {
         Arc::clone(ledgers.entry(tenant.to_owned()).or_insert_with(new))
     }
 
+    /// Whether a tenant's guard has tripped, and how many revocations wait; none before its record was read.
+    pub(super) fn state(&self, tenant: &str) -> Option<(bool, u32)> {
+        let ledger = lock(&self.ledgers).get(tenant).map(Arc::clone)?;
+        ledger.loaded.initialized().then(|| {
+            let book = lock(&ledger.book);
+            (book.guard.tripped().is_some(), book.waiting())
+        })
+    }
+
     /// Asks whether one more grant of a tenant may be revoked now. With a yes, its place is recorded.
     pub(super) async fn ask(
         &self,
@@ -255,7 +264,6 @@ impl Removals {
                 "Reconcile",
                 note,
             );
-            ledger.tell_metrics(context);
             for object in &waiting {
                 context.wakeups.trigger(object);
             }
@@ -397,7 +405,6 @@ impl Ledger {
                 book.at_least = recorded.waiting.unwrap_or_default() as usize;
             }
             *self.written.lock().await = recorded;
-            self.tell_metrics(context);
             Ok(())
         };
         self.loaded.get_or_try_init(read).await.map(drop)
@@ -455,12 +462,6 @@ impl Ledger {
         context
             .events
             .publish(tenant, EventType::Warning, reason, "Revoke", note);
-        self.tell_metrics(context);
-    }
-
-    fn tell_metrics(&self, context: &Context) {
-        let tripped = lock(&self.book).guard.tripped().is_some();
-        context.metrics.removal_guard(&self.tenant, tripped);
     }
 }
 

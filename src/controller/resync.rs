@@ -55,11 +55,9 @@ pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
     let policies = tenant
         .policies
         .refresh(&tenant.background, &policies, since);
-    let mut failed = 0_usize;
     let mut signed_out = false;
     let (reads, policies) = tokio::join!(join_all(reads), policies);
     for error in reads.into_iter().chain([policies]).filter_map(Result::err) {
-        failed += 1;
         signed_out |= error.advice() == Advice::FixCredential;
         warn!(tenant = tenant.name, %error, "a target could not be read in this resync");
     }
@@ -73,11 +71,6 @@ pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
             namespace: String::new(),
             name: tenant.name.clone(),
         });
-    }
-    if failed == 0 {
-        context
-            .metrics
-            .complete_read(&tenant.name, context.clock.now());
     }
 }
 

@@ -58,12 +58,8 @@ impl PolicyReconciler {
             let (object, reason) = (&pass.object, Reason::Drifted);
             let events = &self.context.events;
             events.publish(object, EventType::Warning, reason, "Restore", note);
-            self.context.metrics.policy_drift(
-                &place.tenant.name,
-                &one.rule.to_string(),
-                &describe::label(&one.from),
-                &describe::label(&one.to),
-            );
+            let metrics = &self.context.metrics;
+            metrics.policy_drift(&place.tenant.name, one);
         }
     }
 
@@ -75,8 +71,6 @@ impl PolicyReconciler {
         status.seal = self.context.authority.seal_policy(&object, &status);
         let key = ObjectKey::of(KIND, &object);
         let ready = find(&status, ConditionType::Ready).cloned();
-        let reason = ready.as_ref().map(|ready| ready.reason.as_str());
-        self.context.metrics.object(&key, reason);
         let settled = ready.as_ref().is_some_and(|ready| {
             ready.status == "True" || status.conditions.iter().any(|one| one.type_ == "Stalled")
         });
