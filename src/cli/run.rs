@@ -1,6 +1,6 @@
 //! `pim-operator run`.
 
-use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, ValueEnum};
 use kube::{Client, Config};
@@ -12,6 +12,7 @@ use super::CliError;
 use crate::{
     controller::{
         clock::{Clock, SystemClock},
+        election::Timings,
         run::{FEDERATED_TOKEN_FILE, Operator, termination},
     },
     graph::{RetryLimits, Timeouts},
@@ -52,6 +53,16 @@ pub struct RunArgs {
     /// This replica's name in the lease and in events.
     #[arg(long, env = "POD_NAME", default_value = "pim-operator")]
     identity: String,
+    /// How long a lease that is not renewed keeps other replicas from leading, in seconds: the longest gap after a crash.
+    #[arg(long, default_value_t = 15, value_name = "SECONDS")]
+    lease_duration: u32,
+    /// How long after its last renewal a leader still writes, in seconds. Between the two lies what a request may take that left
+    /// at the last moment.
+    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    renew_deadline: u32,
+    /// How often a leader renews its lease, in seconds.
+    #[arg(long, default_value_t = 2, value_name = "SECONDS")]
+    retry_period: u32,
     /// The namespaces whose Argo CD Applications may name the Git revision of an object, Argo CD's own first. Whoever may edit
     /// an Application there can choose the revision that requests carry.
     #[arg(long, value_delimiter = ',', default_value = "argocd")]
@@ -111,6 +122,13 @@ impl RunArgs {
             tracing::info!("stopping once the passes in hand are finished");
             on_signal.cancel();
         });
+        let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
+        let timings = Timings {
+            lease: seconds(self.lease_duration),
+            renew: seconds(self.renew_deadline),
+            retry: seconds(self.retry_period),
+        }
+        .checked()?;
         let mut config = Config::infer().await?;
         config.headers.push((
             http::header::USER_AGENT,
@@ -129,6 +147,7 @@ impl RunArgs {
             listener: Some(TcpListener::bind(self.metrics_address).await?),
             argocd_namespaces: self.argocd_namespaces,
             identity: self.leader_elect.then_some(self.identity),
+            timings,
         };
         Box::pin(operator.run(stop)).await?;
         Ok(())

@@ -152,6 +152,10 @@ pub async fn reconcile_in_turn<K: Grant>(
     guard: Arc<DeserializeGuard<K>>,
     reconciler: Arc<Reconciler<K>>,
 ) -> Result<Action, ReconcileError> {
+    if !reconciler.context.fence.leads() {
+        // All are looked at when this replica begins to lead.
+        return Ok(Action::await_change());
+    }
     let object = ObjectKey::of(K::KIND, guard.as_ref());
     let lanes = &reconciler.context.lanes;
     let mut turn = None;

@@ -16,6 +16,7 @@ use crate::{
         tenant::{Cloud, EntraTenant, SecretKeyRef, TenantCredential},
     },
     graph::{
+        WritePermit,
         self, Advice, AssertionProvider, Credential, GraphConfig, GraphError, Limits, TokenFile,
     },
 };
@@ -200,6 +201,11 @@ pub(super) fn config(
     config.timeouts = context.timeouts;
     config.retry = context.retry;
     config.metrics = context.metrics.graph_observer(&tenant.name_any());
+    config.permit = Arc::clone(&context.fence) as Arc<dyn WritePermit>;
+    if let Some(instance) = &context.instance {
+        // Graph's activity log then tells which replica asked.
+        config.user_agent = format!("{} ({instance})", config.user_agent);
+    }
     Ok(config)
 }
 
