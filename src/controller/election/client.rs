@@ -98,7 +98,8 @@ mod tests {
         let (fence, answered, api) = behind_a_fence(Duration::from_secs(10));
         fence.renewed(fence.moment());
         let map = ConfigMap::default();
-        let slow = api.replace("slow", &PostParams::default(), &map);
+        let parameters = PostParams::default();
+        let slow = api.replace("slow", &parameters, &map);
         let ended = tokio::time::timeout(Duration::from_secs(30), slow).await;
         ended.unwrap().unwrap_err();
         assert_eq!(answered.load(Ordering::SeqCst), 0);
