@@ -16,8 +16,8 @@ use crate::{
         tenant::{Cloud, EntraTenant, SecretKeyRef, TenantCredential},
     },
     graph::{
-        WritePermit,
         self, Advice, AssertionProvider, Credential, GraphConfig, GraphError, Limits, TokenFile,
+        WritePermit,
     },
 };
 

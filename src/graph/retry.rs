@@ -62,7 +62,7 @@ impl Retries {
             GraphError::NoAnswer { .. } | GraphError::Unreadable { .. } => read,
             GraphError::ForeignNextLink { .. } | GraphError::Withheld | GraphError::Invalid(_) => {
                 false
-            },
+            }
         }
     }
 

@@ -62,7 +62,11 @@ async fn a_record_of_the_removal_guard_that_another_leader_wrote_is_never_writte
     })
     .await;
     let record = guard(&bed).await;
-    assert_eq!(record.tripped.unwrap().revoked, 5, "one of ours and four of theirs");
+    assert_eq!(
+        record.tripped.unwrap().revoked,
+        5,
+        "one of ours and four of theirs"
+    );
     let posts = bed.simulator.requests().into_iter();
     let removed = posts.filter(|request| request.action == "adminRemove");
     assert_eq!(removed.count(), 1);

@@ -8,11 +8,7 @@ use std::{
     },
 };
 
-use pim_harness::{
-    Bed, Operator,
-    detour::Detour,
-    drill::terms::Terms,
-};
+use pim_harness::{Bed, Operator, detour::Detour, drill::terms::Terms};
 use pim_simulator::{Fault, FaultKind};
 use tokio::net::TcpListener;
 

@@ -121,7 +121,9 @@ impl Election {
         observer: &mut Observer,
     ) -> Result<Result<Lease, Duration>, kube::Error> {
         let lease = self.api.get_opt(LEASE).await?;
-        let spec = lease.as_ref().map(|lease| lease.spec.clone().unwrap_or_default());
+        let spec = lease
+            .as_ref()
+            .map(|lease| lease.spec.clone().unwrap_or_default());
         match observer.look(spec.as_ref(), Instant::now()) {
             Standing::Taken(rest) => Ok(Err(rest)),
             Standing::Free | Standing::Ours => match self.write(lease).await {
@@ -226,9 +228,7 @@ impl Election {
                 Err(error) => return Err(error),
             }
             known = self.api.get_opt(LEASE).await?;
-            let other = known
-                .as_ref()
-                .is_some_and(|lease| !self.is_ours(lease));
+            let other = known.as_ref().is_some_and(|lease| !self.is_ours(lease));
             if other {
                 return Ok(None);
             }
@@ -264,7 +264,11 @@ impl Election {
         let attempt = async {
             for _ in 0..TRIES {
                 lease.spec = lease.spec.as_ref().map(given_back);
-                match self.api.replace(LEASE, &PostParams::default(), &lease).await {
+                match self
+                    .api
+                    .replace(LEASE, &PostParams::default(), &lease)
+                    .await
+                {
                     Ok(_) => return Ok(true),
                     // Our own last renewal, or somebody else's.
                     Err(kube::Error::Api(status)) if status.is_conflict() => {}
@@ -280,7 +284,9 @@ impl Election {
         match tokio::time::timeout(GIVE_BACK, attempt).await {
             Ok(Ok(true)) => info!("the leader lease is given back"),
             Ok(Ok(false)) => debug!("the leader lease has another holder already"),
-            Ok(Err(error)) => warn!(%error, "the leader lease was not given back and has to run out"),
+            Ok(Err(error)) => {
+                warn!(%error, "the leader lease was not given back and has to run out")
+            }
             Err(_) => warn!("the leader lease was not given back in time and has to run out"),
         }
     }

@@ -132,9 +132,7 @@ impl Fence {
     pub async fn led(&self) {
         let mut state = self.state.subscribe();
         // The sender is ours: it cannot be gone.
-        let _ = state
-            .wait_for(|state| !matches!(state, State::Shut))
-            .await;
+        let _ = state.wait_for(|state| !matches!(state, State::Shut)).await;
     }
 
     /// How long ago the last renewal was, by the monotonic clock; none while this process does not lead.
@@ -222,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_wall_clock_that_jumps_ahead_as_after_a_sleep_of_the_machine_shuts_it_until_the_next_renewal()
-    {
+     {
         let (wall, fence) = fence();
         fence.renewed(fence.moment());
         wall.set(TimeDelta::seconds(11));

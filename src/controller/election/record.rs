@@ -6,8 +6,7 @@
 use std::time::{Duration, Instant};
 
 use k8s_openapi::{
-    api::coordination::v1::LeaseSpec, apimachinery::pkg::apis::meta::v1::MicroTime,
-    jiff::Timestamp,
+    api::coordination::v1::LeaseSpec, apimachinery::pkg::apis::meta::v1::MicroTime, jiff::Timestamp,
 };
 
 /// The longest duration in a Lease that is believed: a slip of the pen must not keep everybody out for years.

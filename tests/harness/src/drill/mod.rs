@@ -116,9 +116,7 @@ impl Drill {
         let mut replicas = vec![self.start(&bed, 1).await?, self.start(&bed, 2).await?];
         let stop = CancellationToken::new();
         let (edits, failovers) = tokio::join!(self.edit(&bed, &stop), async {
-            let failovers = self
-                .strike(&bed, &terms, &mut writes, &mut replicas)
-                .await;
+            let failovers = self.strike(&bed, &terms, &mut writes, &mut replicas).await;
             stop.cancel();
             failovers
         });
@@ -152,7 +150,8 @@ impl Drill {
         let mut edits = 0;
         for (number, name) in places.cycle().enumerate() {
             let days = 30 + number % 60;
-            let schedule = json!({"expiration": {"type": "afterDuration", "duration": format!("P{days}D")}});
+            let schedule =
+                json!({"expiration": {"type": "afterDuration", "duration": format!("P{days}D")}});
             let patch = Patch::Merge(json!({"spec": {"scheduleInfo": schedule}}));
             api.patch(&name, &PatchParams::default(), &patch).await?;
             edits += 1;
@@ -308,7 +307,9 @@ async fn missing<K: Grant>(bed: &Bed, kind: Kind) -> Result<usize, BedError> {
         let declared = schedule.map(|schedule| &schedule.declared.expiration.duration);
         let as_declared = declared == Some(&terms.schedule_info.expiration.duration);
         let end = schedule.and_then(|schedule| schedule.end_date_time);
-        let principal = status.resolved.map(|resolved| resolved.principal_id.to_string());
+        let principal = status
+            .resolved
+            .map(|resolved| resolved.principal_id.to_string());
         let is_its = |row: &&ScheduleView| Some(&row.principal_id) == principal.as_ref();
         let near = |row: &ScheduleView| match (row.end, end) {
             (Some(row), Some(end)) => (row - end).abs() <= TimeDelta::minutes(1),

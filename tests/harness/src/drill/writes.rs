@@ -71,7 +71,9 @@ fn write(exchange: &Value) -> Option<Write> {
         return None;
     }
     let agent = exchange["userAgent"].as_str().unwrap_or_default();
-    let named = agent.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+    let named = agent
+        .split_once('(')
+        .and_then(|(_, rest)| rest.split_once(')'));
     let request = &exchange["request"];
     let origin = provenance::parse(request["justification"].as_str().unwrap_or_default());
     let origin = origin.unwrap_or_default();
