@@ -275,6 +275,9 @@ async fn controllers(parts: Parts, stop: CancellationToken, written: Cancellatio
     };
     let leads = async {
         context.fence.led().await;
+        let _leading = context.metrics.lead();
+        // A standby knows the same objects, which must not be counted twice.
+        context.metrics.follow(&context);
         if context.fence.is_elected() {
             context.trigger_all();
         }
