@@ -8,8 +8,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use pim_operator::{
     api::{
-        ABANDON_ANNOTATION, ACKNOWLEDGE_REMOVALS_ANNOTATION, GROUP, RECONCILE_ANNOTATION,
-        conditions::ConditionType, crds,
+        ABANDON_ANNOTATION, ACKNOWLEDGE_REMOVALS_ANNOTATION, EXPIRES_ANNOTATION, GROUP,
+        RECONCILE_ANNOTATION, conditions::ConditionType, crds,
     },
     cli::Cli,
 };
@@ -206,6 +206,7 @@ impl Known {
             let known = [
                 ABANDON_ANNOTATION,
                 ACKNOWLEDGE_REMOVALS_ANNOTATION,
+                EXPIRES_ANNOTATION,
                 RECONCILE_ANNOTATION,
             ];
             if !known

@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 
 use pim_operator::api::{
-    ABANDON_ANNOTATION, ACKNOWLEDGE_REMOVALS_ANNOTATION, FINALIZER, RECONCILE_ANNOTATION,
-    RESTORE_FINALIZER,
+    ABANDON_ANNOTATION, ACKNOWLEDGE_REMOVALS_ANNOTATION, EXPIRES_ANNOTATION, FINALIZER,
+    RECONCILE_ANNOTATION, RESTORE_FINALIZER,
 };
 
 use crate::page::{Page, pages, read, repository};
@@ -110,11 +110,14 @@ fn every_name_of_the_api_exists() {
     let known = [
         ABANDON_ANNOTATION,
         ACKNOWLEDGE_REMOVALS_ANNOTATION,
+        EXPIRES_ANNOTATION,
         RECONCILE_ANNOTATION,
         FINALIZER,
         RESTORE_FINALIZER,
         "entrapim.dev/v1alpha1",
         "entrapim.dev/pim-operator",
+        // Where alerts link to unless the chart is told another place.
+        "entrapim.dev/runbooks",
     ];
     let mut unknown = Vec::new();
     for page in pages() {
