@@ -265,13 +265,10 @@ impl Removals {
             info!(target: "pim_operator::audit", tenant = tenant.name_any(), acknowledgment = value, count, "revocations acknowledged");
             let note = format!("{count} revocations are let through");
             let type_ = EventType::Normal;
-            context.events.publish(
-                tenant,
-                type_,
-                Announcement::RemovalsAcknowledged,
-                "Reconcile",
-                note,
-            );
+            let news = Announcement::RemovalsAcknowledged;
+            context
+                .events
+                .publish(tenant, type_, news, "Reconcile", note);
             for object in &waiting {
                 context.wakeups.trigger(object);
             }
