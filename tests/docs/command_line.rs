@@ -9,7 +9,7 @@ use pim_operator::cli::Cli;
 pub fn page() -> String {
     let mut command = Cli::command();
     command.build();
-    let mut text = "<!-- Made by `make docs` from src/cli. Do not edit. -->\n# The command line\n\n`pim-operator COMMAND --help` says the same. In a cluster the chart sets all of this by its values.\n".to_owned();
+    let mut text = "<!-- Made by `make docs` from src/cli. Do not edit. -->\n# The command line\n\nWith `--help`, each command says the same. In a cluster the chart sets all of this by its values.\n".to_owned();
     for command in command
         .get_subcommands()
         .filter(|one| one.get_name() != "help")
