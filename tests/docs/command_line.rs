@@ -57,9 +57,10 @@ fn row(argument: &Arg, text: &mut String) {
         .filter_map(|value| value.to_str())
         .collect::<Vec<_>>()
         .join(",");
-    let default = match argument.get_action().takes_values() {
-        true if !defaults.is_empty() => format!("`{defaults}`"),
-        _ => String::new(),
+    let default = if argument.get_action().takes_values() && !defaults.is_empty() {
+        format!("`{defaults}`")
+    } else {
+        String::new()
     };
     let variable = argument.get_env().and_then(|name| name.to_str());
     let variable = variable.map(|name| format!("`{name}`")).unwrap_or_default();
