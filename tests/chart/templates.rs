@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::helm::{at, object, read, render};
+use crate::helm::{at, merge, object, read, render};
 
 /// An object, a place in it, and what is found there.
 type Finding = (&'static str, &'static str, Value);
@@ -34,17 +34,6 @@ impl Case {
     }
 }
 
-fn merge(into: &mut Value, from: &Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                merge(into.entry(key.clone()).or_insert(Value::Null), value);
-            }
-        }
-        (into, from) => *into = from.clone(),
-    }
-}
-
 const DEPLOYMENT: &str = "Deployment/pim-operator";
 const ACCOUNT: &str = "ServiceAccount/pim-operator";
 const MONITOR: &str = "ServiceMonitor/pim-operator";
@@ -70,6 +59,17 @@ macro_rules! cases {
 
         fn exercised() -> Vec<Value> {
             vec![$(json!($values)),+]
+        }
+
+        /// The values of each case, with those that it needs besides.
+        pub fn complete() -> Vec<Value> {
+            vec![$({
+                #[allow(unused_mut, unused_assignments, reason = "few cases need more")]
+                let mut values = json!({});
+                $(values = json!($with);)?
+                merge(&mut values, &json!($values));
+                values
+            }),+]
         }
     };
 }

@@ -10,14 +10,13 @@ use kube::{
     Api,
     api::{Patch, PatchParams, PostParams},
 };
-use pim_harness::{Bed, BedOptions, bed::client, process::OperatorProcess};
-use pim_simulator::Simulator;
-use pim_testbed::{AuditEvent, ControlPlane};
+use pim_harness::{Bed, BedOptions, process::OperatorProcess};
+use pim_testbed::AuditEvent;
 use serde_json::{Value, json};
 
 use super::atoms::{Atom, roles};
 use crate::{
-    helm::{NAMESPACE, RELEASE, ValuesFile, at, chart, helm, object, parse},
+    helm::{RELEASE, ValuesFile, at, chart, helm, object, parse},
     server::kubectl,
 };
 
@@ -30,11 +29,13 @@ pub const IDENTITY: &str = "contoso";
 pub struct Stage {
     pub bed: Bed,
     /// Where the operator is installed.
-    namespace: String,
-    account: String,
+    pub namespace: String,
+    /// Its service account.
+    pub account: String,
     /// What the chart renders for it.
-    rendered: Vec<Value>,
-    kubeconfig: PathBuf,
+    pub rendered: Vec<Value>,
+    /// What it reaches the API server by.
+    pub kubeconfig: PathBuf,
 }
 
 impl Stage {
@@ -76,100 +77,8 @@ impl Stage {
         stage
     }
 
-    /// A stage by `helm package` and `helm install`, on a control plane of its own: everything that the chart has, where the
-    /// documentation has it.
-    pub async fn install(cluster: &'static ControlPlane) -> Self {
-        let values = values(NAMESPACE);
-        let file = ValuesFile::new(&values);
-        let folder = cluster.folder().to_str().unwrap();
-        let packaged = helm()
-            .args(["package", "--destination", folder])
-            .arg(chart())
-            .output()
-            .unwrap();
-        assert!(packaged.status.success(), "{packaged:?}");
-        let package = format!("{folder}/pim-operator-{}.tgz", env!("CARGO_PKG_VERSION"));
-        kubectl(
-            cluster,
-            &["create", "namespace", "argocd-pim-operator-system"],
-            "",
-        )
-        .await
-        .unwrap();
-        let run = |arguments: &[&str]| {
-            let output = helm()
-                .args(arguments)
-                .arg("--kubeconfig")
-                .arg(cluster.kubeconfig_path())
-                .output()
-                .unwrap();
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            assert!(
-                output.status.success(),
-                "{arguments:?}: {}",
-                text(&output.stderr)
-            );
-            text(&output.stdout)
-        };
-        let path = file.path().to_str().unwrap();
-        let shared = [
-            RELEASE,
-            &package,
-            "--namespace",
-            NAMESPACE,
-            "--values",
-            path,
-        ];
-        let notes = run(&[&["install"][..], &shared, &["--create-namespace"]].concat());
-        assert!(notes.contains("Nothing is granted yet"), "{notes}");
-        let manifest = run(&["get", "manifest", RELEASE, "--namespace", NAMESPACE]);
-
-        let client = client(cluster, "pim-harness").await.unwrap();
-        let simulator = Simulator::start(options("rights_installed").simulator)
-            .await
-            .unwrap();
-        let stage = Self {
-            bed: Bed {
-                control_plane: cluster,
-                client,
-                simulator,
-                namespace: "payments".to_owned(),
-                tenant: "contoso".to_owned(),
-            },
-            namespace: NAMESPACE.to_owned(),
-            account: RELEASE.to_owned(),
-            rendered: parse(&manifest),
-            kubeconfig: cluster.folder().join("operator.kubeconfig"),
-        };
-        kubectl(cluster, &["create", "namespace", "payments"], "")
-            .await
-            .unwrap();
-        let established = [
-            "wait",
-            "--for=condition=Established",
-            "crd",
-            "--all",
-            "--timeout=60s",
-        ];
-        kubectl(cluster, &established, "").await.unwrap();
-        stage.write_secret("simulated-secret").await;
-        stage.bed.create_tenant(json!({})).await.unwrap();
-        stage.prepare().await;
-        stage
-    }
-
-    /// Runs Helm on the stage's cluster.
-    pub fn helm(&self, arguments: &[&str]) {
-        let output = helm()
-            .args(arguments)
-            .arg("--kubeconfig")
-            .arg(self.bed.control_plane.kubeconfig_path())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-    }
-
-    async fn prepare(&self) {
+    /// Makes what the values name besides, and a kubeconfig.
+    pub async fn prepare(&self) {
         let argocd = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.quiet_namespace()}});
         let identity = json!({
             "apiVersion": "v1", "kind": "ServiceAccount",
@@ -258,6 +167,11 @@ impl Stage {
 
     /// The arguments that the chart gives the operator, but for the address, and what the Pod's fields would say.
     pub fn deployed_arguments(&self) -> Vec<String> {
+        self.arguments_of("pim-operator-0", "127.0.0.1:0")
+    }
+
+    /// The same for a Pod of this name, with metrics at an address.
+    pub fn arguments_of(&self, pod: &str, address: &str) -> Vec<String> {
         let deployment = object(&self.rendered, &format!("Deployment/{}", self.account));
         let arguments = at(&deployment, "/spec/template/spec/containers/0/args");
         let arguments = arguments.as_array().unwrap().iter();
@@ -267,8 +181,8 @@ impl Stage {
             .collect();
         let own = [
             format!("--namespace={}", self.namespace),
-            "--metrics-address=127.0.0.1:0".to_owned(),
-            "--identity=pim-operator-0".to_owned(),
+            format!("--metrics-address={address}"),
+            format!("--identity={pod}"),
         ];
         arguments.extend(own);
         arguments
@@ -309,7 +223,8 @@ impl Stage {
     }
 }
 
-fn options(name: &str) -> BedOptions {
+/// A story estate, whose access may be taken away at once.
+pub fn options(name: &str) -> BedOptions {
     let mut options = BedOptions::story(name).unwrap();
     // The operator goes by the machine's clock: as little as possible is to wait for Graph's five minutes.
     options.simulator.behaviour.minimum_active_age = Duration::ZERO;
@@ -317,7 +232,8 @@ fn options(name: &str) -> BedOptions {
     options
 }
 
-fn values(namespace: &str) -> Value {
+/// The values that the story needs.
+pub fn values(namespace: &str) -> Value {
     json!({
         "tenantSecrets": [SECRET],
         "workloadIdentity": {"serviceAccounts": [IDENTITY]},

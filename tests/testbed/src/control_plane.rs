@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::pki::Pki;
 use crate::process::Supervised;
 use crate::workdir::{Workdir, free_port};
-use crate::{AuditEvent, Binaries, Error, WriteCounts, audit, count_writes, flags};
+use crate::{AuditEvent, Binaries, Error, Release, WriteCounts, audit, count_writes, flags};
 
 const READY_DEADLINE: Duration = Duration::from_mins(1);
 const POLL_EVERY: Duration = Duration::from_millis(50);
@@ -68,8 +68,20 @@ impl ControlPlane {
     /// # Errors
     /// If the programs are missing and cannot be built, or a process fails to start or to become ready.
     pub async fn start(options: ControlPlaneOptions) -> Result<Self, Error> {
+        Self::start_release(Release::Newest, options).await
+    }
+
+    /// The same with the API server of a release. With the oldest there is no controller manager: it may not be newer than the
+    /// API server.
+    ///
+    /// # Errors
+    /// As [`ControlPlane::start`].
+    pub async fn start_release(
+        release: Release,
+        options: ControlPlaneOptions,
+    ) -> Result<Self, Error> {
         const ATTEMPTS: usize = 5;
-        let binaries = Binaries::locate_or_build().await?;
+        let binaries = Binaries::of(release).await?;
         let mut attempt = 1;
         loop {
             match Self::launch(&binaries, &options, (free_port()?, free_port()?)).await {

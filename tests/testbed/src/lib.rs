@@ -30,6 +30,6 @@ mod process;
 mod workdir;
 
 pub use audit::{AuditEvent, WriteCounts, count_writes};
-pub use binaries::{Binaries, helm};
+pub use binaries::{Binaries, Release, helm};
 pub use control_plane::{ControlPlane, ControlPlaneOptions};
 pub use error::Error;
