@@ -1,6 +1,6 @@
 //! An installation by Helm on a control plane of its own: everything that the chart has, where the documentation has it.
 
-use std::path::Path;
+use std::{path::Path, sync::Mutex};
 
 use pim_harness::{Bed, bed::client};
 use pim_simulator::Simulator;
@@ -22,9 +22,8 @@ impl Stage {
         name: &str,
     ) -> Self {
         for namespace in [&format!("argocd-{NAMESPACE}"), "payments"] {
-            kubectl(cluster, &["create", "namespace", namespace], "")
-                .await
-                .unwrap();
+            // It may be there already.
+            let _ = kubectl(cluster, &["create", "namespace", namespace], "").await;
         }
         let mut stage = Self {
             bed: Bed {
@@ -38,6 +37,7 @@ impl Stage {
             account: RELEASE.to_owned(),
             rendered: vec![],
             kubeconfig: cluster.folder().join("operator.kubeconfig"),
+            requests: Mutex::default(),
         };
         let notes = stage.release(&["install", "--create-namespace"], package, further);
         assert!(notes.contains("Nothing is granted yet"), "{notes}");

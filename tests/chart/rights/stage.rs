@@ -1,6 +1,10 @@
 //! An installation of the chart, a tenant, and an operator with the token of the chart's service account.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Mutex, OnceLock},
+    time::Duration,
+};
 
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
@@ -8,17 +12,14 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api,
-    api::{Patch, PatchParams, PostParams},
+    api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams},
 };
 use pim_harness::{Bed, BedOptions, process::OperatorProcess};
 use pim_testbed::AuditEvent;
 use serde_json::{Value, json};
 
 use super::atoms::{Atom, roles};
-use crate::{
-    helm::{RELEASE, ValuesFile, at, chart, helm, object, parse},
-    server::kubectl,
-};
+use crate::helm::{at, object, parse, try_render};
 
 /// The Secret that the tenant is signed in to with.
 const SECRET: &str = "entra";
@@ -36,6 +37,8 @@ pub struct Stage {
     pub rendered: Vec<Value>,
     /// What it reaches the API server by.
     pub kubeconfig: PathBuf,
+    /// What it asked the API server for, and up to where that was read.
+    pub requests: Mutex<(Vec<AuditEvent>, u64)>,
 }
 
 impl Stage {
@@ -44,28 +47,15 @@ impl Stage {
     pub async fn new(name: &str, narrow: bool) -> Self {
         let bed = Bed::with(options(name)).await.unwrap();
         let namespace = bed.namespace.clone();
-        let mut values = values(&namespace);
-        values["fullnameOverride"] = json!(namespace);
-        if narrow {
-            values["watchNamespaces"] = json!([namespace, quiet_namespace(&namespace)]);
-        }
-        let file = ValuesFile::new(&values);
-        let output = helm()
-            .args(["template", RELEASE])
-            .arg(chart())
-            .args(["--namespace", &namespace, "--values"])
-            .arg(file.path())
-            .output()
-            .unwrap();
-        let rendered = parse(std::str::from_utf8(&output.stdout).unwrap());
         let stage = Self {
             account: namespace.clone(),
             kubeconfig: bed
                 .control_plane
                 .folder()
                 .join(format!("{namespace}.kubeconfig")),
+            rendered: rendered(&namespace, narrow),
             namespace,
-            rendered,
+            requests: Mutex::default(),
             bed,
         };
         let account = object(
@@ -95,11 +85,22 @@ impl Stage {
 
     /// Applies objects as an administrator.
     async fn apply(&self, objects: &[Value]) {
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
-        let arguments = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
-        kubectl(self.bed.control_plane, &arguments, &list.to_string())
-            .await
-            .unwrap();
+        let params = PatchParams::apply("kubectl").force();
+        for object in objects {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+            let (group, version) = version.rsplit_once('/').unwrap_or(("", &version));
+            let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
+            let client = self.bed.client.clone();
+            let api: Api<DynamicObject> = match object["metadata"]["namespace"].as_str() {
+                Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+                None => Api::all_with(client, &resource),
+            };
+            let name = text(&object["metadata"]["name"]);
+            api.patch(&name, &params, &Patch::Apply(object))
+                .await
+                .unwrap();
+        }
     }
 
     /// A kubeconfig with a token of the operator's service account and nothing else.
@@ -216,11 +217,31 @@ impl Stage {
 
     /// Everything that the operator asked the API server for.
     pub fn requests(&self) -> Vec<AuditEvent> {
-        self.bed
-            .control_plane
-            .requests_of(&self.namespace, &self.account)
-            .unwrap()
+        let mut requests = self.requests.lock().unwrap();
+        let control_plane = self.bed.control_plane;
+        let (further, end) = control_plane
+            .requests_of(&self.namespace, &self.account, requests.1)
+            .unwrap();
+        requests.0.extend(further);
+        requests.1 = end;
+        requests.0.clone()
     }
+}
+
+/// What the chart renders for a stage, whose namespace is the name of everything as well. Helm is asked once.
+fn rendered(namespace: &str, narrow: bool) -> Vec<Value> {
+    static WIDE: OnceLock<String> = OnceLock::new();
+    static NARROW: OnceLock<String> = OnceLock::new();
+    const ANY: &str = "any-namespace";
+    let text = if narrow { &NARROW } else { &WIDE }.get_or_init(|| {
+        let mut values = values(ANY);
+        values["fullnameOverride"] = json!(ANY);
+        if narrow {
+            values["watchNamespaces"] = json!([ANY, quiet_namespace(ANY)]);
+        }
+        try_render(&values, &["--namespace", ANY]).unwrap()
+    });
+    parse(&text.replace(ANY, namespace))
 }
 
 /// A story estate, whose access may be taken away at once.

@@ -42,15 +42,33 @@ pub async fn play(stage: &Stage) {
     declare(bed, "second").await;
     all_reach(bed, "second", "Conflict").await;
 
+    // What the policy found comes back. The access goes over to the younger object.
+    let policies: Api<PimPolicy> = Api::namespaced(bed.client.clone(), &bed.namespace);
+    policies
+        .delete("policy", &DeleteParams::default())
+        .await
+        .unwrap();
+    delete(bed, "first").await;
+    tokio::join!(
+        bed.eventually("the end of the policy", || async {
+            policies.get_opt("policy").await.unwrap().is_none()
+        }),
+        gone::<GroupEligibility>(bed, "first"),
+        gone::<GroupAssignment>(bed, "first"),
+        gone::<RoleEligibility>(bed, "first"),
+        gone::<RoleAssignment>(bed, "first"),
+    );
+    all_reach(bed, "second", "Provisioned").await;
+
     // The same event once more is counted up.
     for suspend in [true, false, true, false] {
         let patch = Patch::Merge(json!({"spec": {"suspend": suspend}}));
         bed.api::<GroupEligibility>()
-            .patch("first", &PatchParams::default(), &patch)
+            .patch("second", &PatchParams::default(), &patch)
             .await
             .unwrap();
         let reason = if suspend { "Suspended" } else { "Provisioned" };
-        bed.until_reason::<GroupEligibility>("first", reason).await;
+        bed.until_reason::<GroupEligibility>("second", reason).await;
     }
 
     // A new value of the Secret is taken up.
@@ -59,26 +77,7 @@ pub async fn play(stage: &Stage) {
     stage.write_secret("simulated-secret").await;
     bed.until_tenant("Connected").await;
 
-    // What the policy found comes back.
-    let policies: Api<PimPolicy> = Api::namespaced(bed.client.clone(), &bed.namespace);
-    policies
-        .delete("policy", &DeleteParams::default())
-        .await
-        .unwrap();
-    bed.eventually("the end of the policy", || async {
-        policies.get_opt("policy").await.unwrap().is_none()
-    })
-    .await;
-
-    // The access goes over to the younger object, and ends with that; for active access, after the five minutes of Graph.
-    delete(bed, "first").await;
-    tokio::join!(
-        gone::<GroupEligibility>(bed, "first"),
-        gone::<GroupAssignment>(bed, "first"),
-        gone::<RoleEligibility>(bed, "first"),
-        gone::<RoleAssignment>(bed, "first"),
-    );
-    all_reach(bed, "second", "Provisioned").await;
+    // It ends with the last object; for active access, after the five minutes of Graph.
     delete(bed, "second").await;
     tokio::join!(
         gone::<GroupEligibility>(bed, "second"),

@@ -237,15 +237,19 @@ impl ControlPlane {
         Ok(events)
     }
 
-    /// Every request of a service account so far, reads included, in the API server's order.
+    /// The requests of a service account, reads included, in the API server's order: those since an earlier call, whose second
+    /// answer is `from`, or all of them since 0. The second answer is where to go on.
     ///
     /// # Errors
     /// If the audit log cannot be read.
-    pub fn requests_of(&self, namespace: &str, name: &str) -> Result<Vec<AuditEvent>, Error> {
+    pub fn requests_of(
+        &self,
+        namespace: &str,
+        name: &str,
+        from: u64,
+    ) -> Result<(Vec<AuditEvent>, u64), Error> {
         let user = format!("system:serviceaccount:{namespace}:{name}");
-        let mut events = audit::read_since(&self.dir.join(flags::AUDIT_LOG), 0)?;
-        events.retain(|event| event.user == user);
-        Ok(events)
+        audit::of_user_since(&self.dir.join(flags::AUDIT_LOG), &user, from)
     }
 
     /// Counts all writes so far of the clients with that user agent (see [`count_writes`]).
