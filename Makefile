@@ -7,7 +7,7 @@ CARGO_DENY_VERSION = 0.20.2
 CARGO_DENY = $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-.PHONY: help demo test test-clients bench crds chart image fmt tools
+.PHONY: help demo test test-clients bench crds chart docs image fmt tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -34,9 +34,13 @@ $(CARGO_DENY):
 	@echo "building cargo-deny $(CARGO_DENY_VERSION) into $(TOOLS), once"
 	$(CARGO) install --locked --version $(CARGO_DENY_VERSION) --root $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION) cargo-deny
 
-crds: ## Regenerate crds/ from the types, and the chart's copies
+crds: ## Regenerate crds/ from the types, the chart's copies, and the field reference
 	$(CARGO) run --locked --quiet -- crds --output-dir crds
 	cp crds/*.yaml charts/pim-operator/files/crds/
+	$(MAKE) docs
+
+docs: ## Regenerate docs/reference from the schemas and docs/conditions.md from the vocabulary
+	UPDATE=1 $(CARGO) test --locked --test docs generated
 
 chart: crds ## Regenerate what the chart copies and the table in its README
 	UPDATE=1 $(CARGO) test --locked --test chart generated

@@ -27,6 +27,7 @@ pub mod status;
 pub mod tenant;
 pub mod tenant_status;
 pub mod terms;
+mod vocabulary;
 
 /// The API group of every kind.
 pub const GROUP: &str = "entrapim.dev";
@@ -41,3 +42,5 @@ pub const ABANDON_ANNOTATION: &str = "entrapim.dev/abandon";
 pub const ACKNOWLEDGE_REMOVALS_ANNOTATION: &str = "entrapim.dev/acknowledge-removals";
 /// The annotation that asks for a reconcile now; any new value does.
 pub const RECONCILE_ANNOTATION: &str = "entrapim.dev/requestedAt";
+/// On a Secret that a tenant signs in with: when what it holds ends, such as `2027-01-31T00:00:00Z`.
+pub const EXPIRES_ANNOTATION: &str = "entrapim.dev/expires";

@@ -1,8 +1,10 @@
 //! The command line of `pim-operator`.
 
 mod crds;
+mod logs;
 mod policies;
 mod run;
+mod traces;
 
 use clap::{Parser, Subcommand};
 

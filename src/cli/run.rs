@@ -2,13 +2,16 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use kube::{Client, Config};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
-use super::CliError;
+use super::{
+    CliError,
+    logs::{LogFormat, Logs},
+    traces::Traces,
+};
 use crate::{
     controller::{
         clock::{Clock, SystemClock},
@@ -62,12 +65,9 @@ pub struct RunArgs {
     /// What is logged, such as `info` or `pim_operator=debug`.
     #[arg(long, env = "RUST_LOG", default_value = "info,kube_runtime=warn")]
     log_filter: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    Json,
-    Text,
+    /// A file with such a filter, which goes before the above and is followed: a change takes effect without a restart.
+    #[arg(long, env = "LOG_FILTER_FILE", value_name = "FILE")]
+    log_filter_file: Option<PathBuf>,
 }
 
 impl RunArgs {
@@ -83,23 +83,27 @@ impl RunArgs {
         self,
         clock: impl FnOnce() -> Result<Arc<dyn Clock>, CliError>,
     ) -> Result<(), CliError> {
-        let filter = EnvFilter::try_new(&self.log_filter)?;
-        let logs = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr);
-        match self.log_format {
-            LogFormat::Json => logs.json().flatten_event(true).init(),
-            LogFormat::Text => logs.init(),
-        }
         // reqwest and kube both leave the choice of a TLS provider to the process.
         rustls::crypto::ring::default_provider()
             .install_default()
             .map_err(|_| "a TLS provider was installed twice")?;
-        let clock = clock()?;
-        tokio::runtime::Builder::new_multi_thread()
+        let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
-            .build()?
-            .block_on(self.serve(clock))
+            .build()?;
+        let traces = Traces::open(runtime.handle())?;
+        let logs = Logs::begin(
+            self.log_format,
+            &self.log_filter,
+            self.log_filter_file.clone(),
+            traces.as_ref(),
+        )?;
+        let clock = clock()?;
+        runtime.spawn(logs.follow());
+        let outcome = runtime.block_on(self.serve(clock));
+        if let Some(traces) = traces {
+            traces.close();
+        }
+        outcome
     }
 
     async fn serve(self, clock: Arc<dyn Clock>) -> Result<(), CliError> {

@@ -254,6 +254,11 @@ pub async fn send<K: Grant>(
     context
         .metrics
         .write(K::KIND, order.change.action().as_str(), answer.is_ok());
+    if answer.is_ok() {
+        context
+            .metrics
+            .grant_drift(&tenant.name, K::KIND, order.why);
+    }
     let Some(mut last) = grant
         .status()
         .and_then(|status| status.last_request.clone())

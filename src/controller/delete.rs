@@ -15,7 +15,7 @@ use tracing::warn;
 use crate::{
     api::{
         ABANDON_ANNOTATION,
-        conditions::Reason,
+        conditions::{Announcement, EventReason, Reason},
         terms::{DeletionPolicy, ManagementPolicy},
     },
     graph::RoleDefinition,
@@ -32,7 +32,7 @@ use super::{
     act::let_go,
     authority::{Judged, Purpose, declared_span},
     brakes::is_protected,
-    context::Remembered,
+    context::{Context, Remembered},
     grant::{ADMINISTRATIVE_UNITS, Grant, ObjectKey, access_text},
     inquiry::{Inquiry, inquire},
     pass::{Pass, Place, absence, is_held, read_back_later, status_with_answer, wait_pass},
@@ -62,13 +62,13 @@ pub(super) async fn pass<K: Grant>(
         wake: None,
         remembered: before.clone(),
     };
-    if let Some(leave) = left_behind::<K>(reconciler, grant.meta()).await? {
+    if let Some(leave) = left_behind::<K>(&reconciler.context, grant.meta()).await? {
         let leave = format!("{leave}: {}", what_stays(grant));
         return release(
             reconciler,
             grant,
             EventType::Warning,
-            "RetainedOnDelete",
+            Announcement::RetainedOnDelete,
             leave,
         )
         .await;
@@ -107,12 +107,26 @@ pub(super) async fn pass<K: Grant>(
     };
     if let Some(heir) = heir(reconciler, grant, &place).await? {
         let note = format!("the access stays: {heir} declares the same grant");
-        return release(reconciler, grant, EventType::Normal, "HandedOver", note).await;
+        return release(
+            reconciler,
+            grant,
+            EventType::Normal,
+            Announcement::HandedOver,
+            note,
+        )
+        .await;
     }
     if is_gone(&record(&pass.status, generation), &place).await {
         let note =
             "the principal or the target is gone from Entra, and the access with it".to_owned();
-        return release(reconciler, grant, EventType::Normal, "Revoked", note).await;
+        return release(
+            reconciler,
+            grant,
+            EventType::Normal,
+            Announcement::Revoked,
+            note,
+        )
+        .await;
     }
     if let Some(later) = read_back_later(&place, &record(&pass.status, generation), now) {
         return Ok(Some(pass.put_off(later)));
@@ -166,7 +180,14 @@ pub(super) async fn revoke<K: Grant>(
             // A group that is gone took its grants with it.
             Err(error) if place.target.is_gone(&error) => {
                 let note = "the group is gone, and the access with it".to_owned();
-                return release(reconciler, &pass.grant, EventType::Normal, "Deleted", note).await;
+                return release(
+                    reconciler,
+                    &pass.grant,
+                    EventType::Normal,
+                    Announcement::Deleted,
+                    note,
+                )
+                .await;
             }
             Err(error) => return Ok(Some(pass.fail(&error, generation, now))),
         };
@@ -243,9 +264,15 @@ async fn let_go_after<K: Grant>(
     done: Done,
 ) -> Result<Option<Pass<K>>, ReconcileError> {
     let (reason, note) = match done {
-        Done::Gone => ("Revoked", "the access is no longer in Entra".to_owned()),
-        Done::Retained => ("RetainedOnDelete", what_stays(grant)),
-        Done::NeverManaged => ("Deleted", "nothing was granted for it".to_owned()),
+        Done::Gone => (
+            Announcement::Revoked,
+            "the access is no longer in Entra".to_owned(),
+        ),
+        Done::Retained => (Announcement::RetainedOnDelete, what_stays(grant)),
+        Done::NeverManaged => (
+            Announcement::Deleted,
+            "nothing was granted for it".to_owned(),
+        ),
     };
     release(reconciler, grant, EventType::Normal, reason, note).await
 }
@@ -262,7 +289,7 @@ async fn let_protected_go<K: Grant>(
         place.tenant.name,
         what_stays(grant)
     );
-    let reason = Reason::ProtectedPrincipal.as_str();
+    let reason = Reason::ProtectedPrincipal;
     release(reconciler, grant, EventType::Warning, reason, note).await
 }
 
@@ -383,27 +410,22 @@ async fn is_gone(record: &Record, place: &Place) -> bool {
 }
 
 /// Why the access is to be left behind, if it is.
-pub(super) async fn left_behind<K: Grant>(
-    reconciler: &Reconciler<K>,
+pub(super) async fn left_behind<R: Resource<DynamicType = ()>>(
+    context: &Context,
     meta: &ObjectMeta,
-) -> Result<Option<String>, ReconcileError> {
-    let annotation = meta
-        .annotations
-        .as_ref()
-        .and_then(|annotations| annotations.get(ABANDON_ANNOTATION));
+) -> Result<Option<String>, kube::Error> {
+    let annotations = meta.annotations.as_ref();
+    let annotation = annotations.and_then(|all| all.get(ABANDON_ANNOTATION));
     if annotation.is_some() && annotation == meta.uid.as_ref() {
         return Ok(Some(format!(
             "abandoned by the annotation {ABANDON_ANNOTATION}"
         )));
     }
-    let crds: Api<PartialObjectMeta<CustomResourceDefinition>> =
-        Api::all(reconciler.context.client.clone());
-    let name = format!("{}.{}", K::plural(&()), K::group(&()));
-    // Whoever uninstalls the API does not mean to strip everybody of their access.
-    let terminating = crds
-        .get_opt(&name)
-        .await?
-        .is_none_or(|crd| crd.metadata.deletion_timestamp.is_some());
+    let crds: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(context.client.clone());
+    let name = format!("{}.{}", R::plural(&()), R::group(&()));
+    // Whoever uninstalls the API means to change nothing in Entra.
+    let crd = crds.get_opt(&name).await?;
+    let terminating = crd.is_none_or(|crd| crd.metadata.deletion_timestamp.is_some());
     Ok(terminating.then(|| "the CustomResourceDefinition is being deleted".to_owned()))
 }
 
@@ -423,7 +445,7 @@ async fn release<K: Grant>(
     reconciler: &Reconciler<K>,
     grant: &K,
     type_: EventType,
-    reason: &str,
+    reason: impl Into<EventReason>,
     note: String,
 ) -> Result<Option<Pass<K>>, ReconcileError> {
     if matches!(type_, EventType::Warning) {

@@ -17,6 +17,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{debug, warn};
 
 use super::{status::Verdict, wakeups::lock};
+use crate::api::conditions::EventReason;
 
 /// The controller's name in events.
 const REPORTER: &str = "entrapim.dev/pim-operator";
@@ -64,20 +65,26 @@ impl Events {
         self.publish(
             object,
             type_,
-            verdict.reason.as_str(),
+            verdict.reason,
             "Reconcile",
             verdict.message.clone(),
         );
     }
 
     /// Publishes anything else that people should see.
-    pub fn publish<K>(&self, object: &K, type_: EventType, reason: &str, action: &str, note: String)
-    where
+    pub fn publish<K>(
+        &self,
+        object: &K,
+        type_: EventType,
+        reason: impl Into<EventReason>,
+        action: &str,
+        note: String,
+    ) where
         K: Resource<DynamicType = ()> + Send + Sync + 'static,
     {
         let event = Event {
             type_,
-            reason: reason.to_owned(),
+            reason: reason.into().as_str().to_owned(),
             action: action.to_owned(),
             note: Some(note),
             related: None,
@@ -96,6 +103,11 @@ impl Events {
                 // An event that cannot be published changes nothing about what is true.
                 if let Err(error) = recorder.publish(&object, &event).await {
                     debug!(%error, "an event was not published");
+                }
+                // The recorder counts what repeats. What went well ends the series of what did not, and is none itself: to wait for
+                // one would take the memory, and at each event the time, of all objects that went well lately.
+                if event.type_ == EventType::Normal {
+                    recorder.forget(&object);
                 }
             })
         });

@@ -132,7 +132,6 @@ fn grant_controller<K: Grant>(
         gone.context
             .authority
             .release(&gone.context, &key.namespace, &uid);
-        gone.context.metrics.object(&key, None);
         gone.context.wakeups.set(&key, None);
         gone.context.removals.waits_no_longer(&key);
         for other in gone.context.registry.release(&key) {

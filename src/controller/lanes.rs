@@ -6,15 +6,17 @@
 //! comes. Ten thousand objects that wait cost ten thousand names, not as many tasks.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex},
 };
 
 use kube::{core::DeserializeGuard, runtime::controller::Action};
+use tracing::Instrument;
 
 use super::{
     grant::{Grant, ObjectKey},
     reconcile::{ReconcileError, Reconciler, reconcile},
+    spans,
     wakeups::{Wakeups, lock},
 };
 
@@ -121,6 +123,18 @@ impl Lanes {
         self.change(|key| key.0 == object.kind, |lane| lane.forget(object));
     }
 
+    /// How many passes of each kind are under way, and how many objects wait for theirs.
+    pub fn count(&self) -> BTreeMap<(&'static str, &'static str), u64> {
+        let mut counts = BTreeMap::new();
+        for (key, lane) in lock(&self.lanes).iter() {
+            let waiting = lane.order.len() + lane.called.len();
+            for (state, number) in [("running", lane.in_hand), ("waiting", waiting)] {
+                *counts.entry((key.0, state)).or_default() += number as u64;
+            }
+        }
+        counts
+    }
+
     fn change(&self, concerns: impl Fn(&LaneKey) -> bool, change: impl Fn(&mut Lane)) {
         let mut called = Vec::new();
         let mut lanes = lock(&self.lanes);
@@ -164,7 +178,10 @@ pub async fn reconcile_in_turn<K: Grant>(
         // What cannot be read has no tenant, and nothing of it waits for Graph.
         lanes.forget(&object);
     }
-    let outcome = Box::pin(reconcile(guard, Arc::clone(&reconciler))).await;
+    let span = spans::reconcile(&object);
+    let pass = reconcile(guard, Arc::clone(&reconciler)).instrument(span.clone());
+    let outcome = Box::pin(pass).await;
+    spans::ended(&span, outcome.is_ok());
     drop(turn);
     outcome
 }

@@ -1,7 +1,7 @@
 //! The objects of each kind, as far as other kinds and tenants care: who holds what, and what it makes the operator do.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -9,7 +9,12 @@ use chrono::{DateTime, Utc};
 use kube::{ResourceExt, core::DeserializeGuard, runtime::reflector::Store};
 
 use crate::{
-    api::{conditions::ConditionType, guid::Guid, status::GrantStatus, terms::ManagementPolicy},
+    api::{
+        conditions::{ConditionType, Reason},
+        guid::Guid,
+        status::GrantStatus,
+        terms::ManagementPolicy,
+    },
     graph::{Family, ScheduleKind},
     pim::{
         observed::Action,
@@ -21,6 +26,7 @@ use super::{
     authority::Holder,
     claims::earlier_claim,
     grant::{Grant, Named, NaturalKey, ObjectKey, Target},
+    metrics::{Access, Measures},
     pass::is_held,
     registry::Claim,
     resolve::object_scope,
@@ -52,6 +58,8 @@ pub trait Objects: Send + Sync {
     fn uid(&self, object: &ObjectKey) -> Option<String>;
     /// Counts a tenant's objects and what they make the operator do.
     fn count(&self, tenant: &str, census: &mut Census);
+    /// Counts all objects for the metrics, with the names of these tenants.
+    fn measure(&self, tenants: &BTreeSet<String>, now: DateTime<Utc>, measures: &mut Measures);
 }
 
 /// What there is in a tenant.
@@ -187,10 +195,54 @@ impl<K: Grant> Objects for StoredObjects<K> {
         }
     }
 
+    fn measure(&self, tenants: &BTreeSet<String>, now: DateTime<Utc>, measures: &mut Measures) {
+        for guard in self.0.state() {
+            let Ok(grant) = &guard.0 else {
+                measures.count(K::KIND, String::new(), UNREADABLE);
+                continue;
+            };
+            let tenant = &grant.terms().tenant_ref.name;
+            let tenant = tenants.get(tenant).cloned().unwrap_or_default();
+            let condition = |type_| find_condition(grant.status()?, type_);
+            let ready = condition(ConditionType::Ready).map(|ready| ready.reason.as_str());
+            measures.count(K::KIND, tenant.clone(), reason_label(ready));
+            let denied = condition(ConditionType::Authorized)
+                .is_some_and(|authorized| authorized.status == "False");
+            let access = match ready {
+                Some(reason) if reason == Reason::AuthorityLost.as_str() => Some(Access::Revoked),
+                _ if denied && grant.status().is_some_and(|status| manages(status, now)) => {
+                    Some(Access::Held)
+                }
+                _ => None,
+            };
+            if let Some(access) = access {
+                let key = (tenant, K::KIND, access);
+                *measures.authority_lost.entry(key).or_default() += 1;
+            }
+        }
+    }
+
     fn uid(&self, object: &ObjectKey) -> Option<String> {
         (object.kind == K::KIND)
             .then(|| self.0.get(&object.object_ref()))?
             .and_then(|found| found.uid())
+    }
+}
+
+/// The reason under which objects are counted that this version cannot read.
+pub(super) const UNREADABLE: &str = "Unreadable";
+
+/// The reason of a `Ready` as a label: one of the vocabulary, whatever an object says.
+pub(super) fn reason_label(ready: Option<&str>) -> &'static str {
+    match ready {
+        None => "Unreported",
+        Some(text) => Reason::read(text).map_or("Unknown", Reason::as_str),
+    }
+}
+
+impl Measures {
+    pub(super) fn count(&mut self, kind: &'static str, tenant: String, reason: &'static str) {
+        *self.objects.entry((tenant, kind, reason)).or_default() += 1;
     }
 }
 

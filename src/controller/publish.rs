@@ -115,9 +115,6 @@ impl<K: Grant> Reconciler<K> {
         let Pass { grant, status, .. } = pass;
         let key = ObjectKey::of(K::KIND, &grant);
         let ready = find_condition(&status, ConditionType::Ready).cloned();
-        self.context
-            .metrics
-            .object(&key, ready.as_ref().map(|ready| ready.reason.as_str()));
         if ready
             .as_ref()
             .is_none_or(|ready| ready.reason != Reason::RemovalGuardTripped.as_str())
@@ -137,6 +134,7 @@ impl<K: Grant> Reconciler<K> {
         if let Some(ready) = ready
             && before
                 .is_none_or(|before| before.reason != ready.reason || before.status != ready.status)
+            && let Some(reason) = Reason::read(&ready.reason)
         {
             let type_ = match ready.status.as_str() {
                 "True" => kube::runtime::events::EventType::Normal,
@@ -144,7 +142,7 @@ impl<K: Grant> Reconciler<K> {
             };
             self.context
                 .events
-                .publish(&grant, type_, &ready.reason, "Reconcile", ready.message);
+                .publish(&grant, type_, reason, "Reconcile", ready.message);
         }
         Ok(())
     }
@@ -162,6 +160,6 @@ impl<K: Grant> Reconciler<K> {
         let type_ = kube::runtime::events::EventType::Warning;
         self.context
             .events
-            .publish(guard, type_, Reason::InvalidSpec.as_str(), "Read", note);
+            .publish(guard, type_, Reason::InvalidSpec, "Read", note);
     }
 }

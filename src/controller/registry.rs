@@ -4,7 +4,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
 
 use chrono::{DateTime, Utc};
@@ -30,8 +30,8 @@ pub struct Claim {
 
 #[derive(Default)]
 struct Claims {
-    by_key: HashMap<NaturalKey, Vec<Claim>>,
-    by_object: HashMap<ObjectKey, NaturalKey>,
+    by_key: HashMap<Arc<NaturalKey>, Vec<Claim>>,
+    by_object: HashMap<ObjectKey, Arc<NaturalKey>>,
 }
 
 /// All claims of the process.
@@ -45,7 +45,7 @@ impl Registry {
     pub fn claim(&self, key: &NaturalKey, claim: Claim) -> bool {
         let mut claims = lock(&self.claims);
         if let Some(earlier) = claims.by_object.get(&claim.object).cloned() {
-            if earlier == *key
+            if *earlier == *key
                 && claims
                     .by_key
                     .get(key)
@@ -55,8 +55,12 @@ impl Registry {
             }
             claims.remove(&earlier, &claim.object);
         }
-        claims.by_object.insert(claim.object.clone(), key.clone());
-        claims.by_key.entry(key.clone()).or_default().push(claim);
+        let key = Arc::new(key.clone());
+        let object = claim.object.clone();
+        claims.by_object.insert(object, Arc::clone(&key));
+        // Nearly always the only one.
+        let alone = || Vec::with_capacity(1);
+        claims.by_key.entry(key).or_insert_with(alone).push(claim);
         true
     }
 
@@ -68,7 +72,7 @@ impl Registry {
         };
         claims.remove(&key, object);
         let rival = key.rival();
-        let others = [Some(&key), rival.as_ref()].into_iter().flatten();
+        let others = [Some(&*key), rival.as_ref()].into_iter().flatten();
         others
             .filter_map(|key| claims.by_key.get(key))
             .flatten()

@@ -25,7 +25,9 @@ use tracing::{info, warn};
 
 use crate::{
     api::{
-        ACKNOWLEDGE_REMOVALS_ANNOTATION, conditions::Reason, removal_guard::RemovalGuardStatus,
+        ACKNOWLEDGE_REMOVALS_ANNOTATION,
+        conditions::{Announcement, Reason},
+        removal_guard::RemovalGuardStatus,
         tenant::EntraTenant,
     },
     graph::GraphError,
@@ -115,6 +117,15 @@ impl Removals {
             })
         };
         Arc::clone(ledgers.entry(tenant.to_owned()).or_insert_with(new))
+    }
+
+    /// Whether a tenant's guard has tripped, and how many revocations wait; none before its record was read.
+    pub(super) fn state(&self, tenant: &str) -> Option<(bool, u32)> {
+        let ledger = lock(&self.ledgers).get(tenant).map(Arc::clone)?;
+        ledger.loaded.initialized().then(|| {
+            let book = lock(&ledger.book);
+            (book.guard.tripped().is_some(), book.waiting())
+        })
     }
 
     /// Asks whether one more grant of a tenant may be revoked now. With a yes, its place is recorded.
@@ -246,10 +257,13 @@ impl Removals {
             info!(target: "pim_operator::audit", tenant = tenant.name_any(), acknowledgment = value, count, "revocations acknowledged");
             let note = format!("{count} revocations are let through");
             let type_ = EventType::Normal;
-            context
-                .events
-                .publish(tenant, type_, "RemovalsAcknowledged", "Reconcile", note);
-            ledger.tell_metrics(context);
+            context.events.publish(
+                tenant,
+                type_,
+                Announcement::RemovalsAcknowledged,
+                "Reconcile",
+                note,
+            );
             for object in &waiting {
                 context.wakeups.trigger(object);
             }
@@ -258,9 +272,13 @@ impl Removals {
             let note =
                 format!("the annotation {ACKNOWLEDGE_REMOVALS_ANNOTATION} is refused: {why}");
             let type_ = EventType::Warning;
-            context
-                .events
-                .publish(tenant, type_, "AcknowledgmentRefused", "Reconcile", note);
+            context.events.publish(
+                tenant,
+                type_,
+                Announcement::AcknowledgmentRefused,
+                "Reconcile",
+                note,
+            );
         }
         if edited {
             context.trigger_grants_of(&tenant.name_any());
@@ -387,7 +405,6 @@ impl Ledger {
                 book.at_least = recorded.waiting.unwrap_or_default() as usize;
             }
             *self.written.lock().await = recorded;
-            self.tell_metrics(context);
             Ok(())
         };
         self.loaded.get_or_try_init(read).await.map(drop)
@@ -441,16 +458,10 @@ impl Ledger {
     fn say_that_it_tripped(&self, context: &Context, tenant: &EntraTenant) {
         let note = lock(&self.book).message(&self.tenant).unwrap_or_default();
         warn!(tenant = self.tenant, "{note}");
-        let reason = Reason::RemovalGuardTripped.as_str();
+        let reason = Reason::RemovalGuardTripped;
         context
             .events
             .publish(tenant, EventType::Warning, reason, "Revoke", note);
-        self.tell_metrics(context);
-    }
-
-    fn tell_metrics(&self, context: &Context) {
-        let tripped = lock(&self.book).guard.tripped().is_some();
-        context.metrics.removal_guard(&self.tenant, tripped);
     }
 }
 

@@ -11,7 +11,7 @@ use kube::runtime::events::EventType;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::graph::Advice;
+use crate::{api::conditions::Announcement, graph::Advice};
 
 use super::{
     context::Context,
@@ -55,11 +55,9 @@ pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
     let policies = tenant
         .policies
         .refresh(&tenant.background, &policies, since);
-    let mut failed = 0_usize;
     let mut signed_out = false;
     let (reads, policies) = tokio::join!(join_all(reads), policies);
     for error in reads.into_iter().chain([policies]).filter_map(Result::err) {
-        failed += 1;
         signed_out |= error.advice() == Advice::FixCredential;
         warn!(tenant = tenant.name, %error, "a target could not be read in this resync");
     }
@@ -73,11 +71,6 @@ pub async fn resync(tenant: &Arc<Tenant>, context: &Context) {
             namespace: String::new(),
             name: tenant.name.clone(),
         });
-    }
-    if failed == 0 {
-        context
-            .metrics
-            .complete_read(&tenant.name, context.clock.now());
     }
 }
 
@@ -94,7 +87,7 @@ fn say_that_batches_are_refused(tenant: &Tenant, context: &Context) {
         context.events.publish(
             object.as_ref(),
             EventType::Normal,
-            "BatchRefused",
+            Announcement::BatchRefused,
             "Resync",
             note,
         );

@@ -251,6 +251,8 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         claims_primed: OnceCell::new(),
         lanes: Arc::new(Lanes::new(Arc::clone(&wakeups))),
     });
+    context.metrics.follow(&context);
+    let _leading = context.metrics.lead();
     // Read once, before anything is sent.
     context.origins.cluster().await;
     let timers = tokio::spawn(async move { wakeups.run().await });

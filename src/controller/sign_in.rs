@@ -5,13 +5,15 @@ use std::{
     sync::Arc,
 };
 
-use chrono::TimeDelta;
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt};
+use tracing::warn;
 use url::Url;
 
 use crate::{
     api::{
+        EXPIRES_ANNOTATION,
         conditions::Reason,
         tenant::{Cloud, EntraTenant, SecretKeyRef, TenantCredential},
     },
@@ -20,7 +22,7 @@ use crate::{
     },
 };
 
-use super::{context::Context, service_account::ServiceAccountTokens, status::Verdict};
+use super::{context::Context, metrics, service_account::ServiceAccountTokens, status::Verdict};
 
 /// The metadata service of an Azure machine, on a link-local address that never leaves it.
 const METADATA_SERVICE: &str = "http://169.254.169.254";
@@ -47,6 +49,8 @@ pub(super) struct Presented {
     credential: Credential,
     /// The text of the Secret, where there is one.
     secret: Option<graph::Secret>,
+    /// Its end, where that is known.
+    pub(super) expires: Option<metrics::Credential>,
 }
 
 /// Gathers what the tenant's credential is made of.
@@ -72,6 +76,7 @@ pub(super) async fn gather(tenant: &EntraTenant, context: &Context) -> Result<Pr
                 provider,
             },
             secret: None,
+            expires: None,
         });
     }
     if let Some(named) = managed_identity {
@@ -87,25 +92,35 @@ pub(super) async fn gather(tenant: &EntraTenant, context: &Context) -> Result<Pr
                 endpoint,
             },
             secret: None,
+            expires: None,
         });
     }
     if let Some(named) = client_secret {
-        let secret = read_secret(&context.client, &context.namespace, &named.secret_ref).await?;
+        let kept = read_secret(&context.client, &context.namespace, &named.secret_ref).await?;
         return Ok(Presented {
             credential: Credential::ClientSecret {
                 client_id: named.client_id.to_string(),
-                secret: secret.clone(),
+                secret: kept.text.clone(),
             },
-            secret: Some(secret),
+            expires: kept.expires.map(|expires| metrics::Credential {
+                kind: "clientSecret",
+                expires,
+            }),
+            secret: Some(kept.text),
         });
     }
     if let Some(named) = client_certificate {
-        let pem = read_secret(&context.client, &context.namespace, &named.secret_ref).await?;
+        let kept = read_secret(&context.client, &context.namespace, &named.secret_ref).await?;
+        let pem = kept.text;
         return Ok(Presented {
             credential: Credential::ClientCertificate {
                 client_id: named.client_id.to_string(),
                 pem: pem.clone(),
             },
+            expires: graph::certificate_end(&pem).map(|expires| metrics::Credential {
+                kind: "certificate",
+                expires,
+            }),
             secret: Some(pem),
         });
     }
@@ -131,11 +146,17 @@ pub(super) fn secret_of(tenant: &EntraTenant) -> Option<&str> {
         .map(|reference| reference.name.as_str())
 }
 
+/// What a Secret holds under a key, and its end where somebody noted it.
+struct Kept {
+    text: graph::Secret,
+    expires: Option<DateTime<Utc>>,
+}
+
 async fn read_secret(
     client: &Client,
     namespace: &str,
     reference: &SecretKeyRef,
-) -> Result<graph::Secret, Failure> {
+) -> Result<Kept, Failure> {
     let missing = |what: String| Failure::lasting(Reason::CredentialUnavailable, what);
     let found = Api::<Secret>::namespaced(client.clone(), namespace)
         .get_opt(&reference.name)
@@ -170,17 +191,50 @@ async fn read_secret(
             });
         }
     };
+    let expires = end_of(&secret);
     let value = secret.data.and_then(|mut data| data.remove(&reference.key));
     let text = value
         .and_then(|bytes| String::from_utf8(bytes.0).ok())
         .map(|text| text.trim().to_owned());
     match text {
-        Some(text) if !text.is_empty() => Ok(graph::Secret::new(text)),
+        Some(text) if !text.is_empty() => Ok(Kept {
+            text: graph::Secret::new(text),
+            expires,
+        }),
         _ => Err(missing(format!(
             "the Secret {namespace}/{} has no text under the key {}",
             reference.name, reference.key
         ))),
     }
+}
+
+/// The end of what a Secret holds, as whoever wrote it there noted it: only Entra knows it otherwise, and telling it would take a
+/// right to read all applications.
+fn end_of(secret: &Secret) -> Option<DateTime<Utc>> {
+    let text = secret.annotations().get(EXPIRES_ANNOTATION)?;
+    let end = read_end(text);
+    if end.is_none() {
+        warn!(
+            secret = secret.name_any(),
+            "the annotation {EXPIRES_ANNOTATION} of a Secret must be a time such as 2027-01-31T00:00:00Z, or a date"
+        );
+    }
+    end
+}
+
+/// A time, or the beginning of a day.
+fn read_end(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.trim();
+    let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+    let day = || {
+        Some(
+            NaiveDate::parse_from_str(text, "%Y-%m-%d")
+                .ok()?
+                .and_time(NaiveTime::MIN)
+                .and_utc(),
+        )
+    };
+    time.ok().or_else(day)
 }
 
 pub(super) fn config(
@@ -334,6 +388,15 @@ mod tests {
             assert_eq!(found_graph.as_str(), graph, "{cloud}");
             assert_eq!(found_authority.as_str(), authority, "{cloud}");
         }
+    }
+
+    #[test]
+    fn the_end_of_a_secret_is_a_time_or_a_day() {
+        let read = |text| read_end(text).map(|end| end.to_rfc3339());
+        let midnight = Some("2027-01-31T00:00:00+00:00".to_owned());
+        assert_eq!(read("2027-01-31"), midnight);
+        assert_eq!(read(" 2027-01-31T01:00:00+01:00 "), midnight);
+        assert_eq!(read("next year"), None);
     }
 
     #[test]

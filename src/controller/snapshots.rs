@@ -115,6 +115,7 @@ pub struct Snapshots {
     complete: AtomicBool,
     last_write: Mutex<Option<DateTime<Utc>>>,
     entries: Mutex<HashMap<Target, Arc<Entry>>>,
+    known_complete: Mutex<Option<DateTime<Utc>>>,
     /// What Entra's request lists say of windows that nothing else remembers.
     pub(super) histories: Histories,
 }
@@ -131,6 +132,7 @@ impl Snapshots {
             complete: AtomicBool::new(false),
             last_write: Mutex::default(),
             entries: Mutex::default(),
+            known_complete: Mutex::default(),
         }
     }
 
@@ -280,6 +282,40 @@ impl Snapshots {
         times?.into_iter().min()
     }
 
+    /// The same, or as it was known last while a read is under way; none where there is no target.
+    #[must_use]
+    pub fn known_complete_since(&self, targets: &HashSet<Target>) -> Option<DateTime<Utc>> {
+        let mut known = lock(&self.known_complete);
+        *known = match (targets.is_empty(), self.complete_since(targets)) {
+            (true, _) => None,
+            (false, now) => now.or(*known),
+        };
+        *known
+    }
+
+    /// The permanent active access that was given by somebody, rather than activated. A target that is being read is left out.
+    #[must_use]
+    pub fn standing(&self) -> Vec<(Target, RowKey)> {
+        let stands = |rows: &[Row]| {
+            let stands = |row: &Row| {
+                row.active && row.standing == Standing::Assigned && row.window.end == End::Never
+            };
+            rows.iter().any(stands)
+        };
+        let mut found = Vec::new();
+        for (target, entry) in lock(&self.entries).iter() {
+            let Ok(view) = entry.view.try_lock() else {
+                continue;
+            };
+            for (key, rows) in view.iter().flat_map(|view| &view.rows) {
+                if stands(rows) {
+                    found.push((target.clone(), key.clone()));
+                }
+            }
+        }
+        found
+    }
+
     /// Forgets targets that nobody declares any more.
     pub fn retain(&self, declared: &HashSet<Target>) {
         lock(&self.entries).retain(|target, _| declared.contains(target));
@@ -312,8 +348,9 @@ fn next_view(
     let mut rows: HashMap<RowKey, Vec<Row>> = HashMap::with_capacity(schedules.len());
     for schedule in schedules {
         if let Some(key) = RowKey::of_row(schedule.target(), &schedule.principal_id) {
+            // Nearly always the only one.
             rows.entry(key)
-                .or_default()
+                .or_insert_with(|| Vec::with_capacity(1))
                 .push(row(kind, schedule, read_at));
         }
     }

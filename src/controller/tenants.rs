@@ -16,7 +16,7 @@ use kube::{
 };
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{info, warn};
+use tracing::{Instrument, info, warn};
 
 use crate::{
     api::{
@@ -35,10 +35,12 @@ use super::{
     directory::{Directory, Foreseen},
     first_list::FirstList,
     grant::{NaturalKey, ObjectKey},
+    metrics,
     policy::{PolicyKey, PolicySnapshots},
     resync::spawn_resync,
     sign_in::{Failure, config, fingerprint, gather, parse_period, secret_of, sign_in_failure},
     snapshots::Snapshots,
+    spans,
     tenant_report::{report, signed_in},
     wakeups::lock,
 };
@@ -87,6 +89,8 @@ pub struct Tenants {
     verdicts: watch::Sender<()>,
     /// The requests for a look now that have been seen.
     nudges: Mutex<HashMap<String, Option<String>>>,
+    /// The credentials whose end is known.
+    credentials: Mutex<HashMap<String, metrics::Credential>>,
     store: Store<EntraTenant>,
     first_list: FirstList,
 }
@@ -107,6 +111,7 @@ impl Tenants {
             connections: Mutex::default(),
             verdicts: watch::Sender::new(()),
             nudges: Mutex::default(),
+            credentials: Mutex::default(),
             store,
             first_list,
         }
@@ -161,6 +166,24 @@ impl Tenants {
         self.store.find(|tenant| tenant.name_any() == name)
     }
 
+    /// Every EntraTenant; none before they have been read once.
+    pub(super) fn objects(&self) -> Option<Vec<Arc<EntraTenant>>> {
+        self.first_list.is_read_now().then(|| self.store.state())
+    }
+
+    /// The end of what a tenant is signed in to with, where it is known.
+    pub(super) fn credential(&self, name: &str) -> Option<metrics::Credential> {
+        lock(&self.credentials).get(name).copied()
+    }
+
+    fn note_credential(&self, name: &str, credential: Option<metrics::Credential>) {
+        let mut credentials = lock(&self.credentials);
+        match credential {
+            Some(credential) => credentials.insert(name.to_owned(), credential),
+            None => credentials.remove(name),
+        };
+    }
+
     /// Changes when a verdict about a tenant does.
     pub(super) fn verdicts(&self) -> watch::Receiver<()> {
         self.verdicts.subscribe()
@@ -188,6 +211,7 @@ impl Tenants {
     pub fn forget(&self, name: &str) {
         lock(&self.connections).remove(name);
         lock(&self.nudges).remove(name);
+        lock(&self.credentials).remove(name);
         self.verdicts.send_replace(());
     }
 
@@ -225,6 +249,13 @@ pub async fn reconcile(
     tenant: Arc<EntraTenant>,
     context: Arc<Context>,
 ) -> Result<Action, kube::Error> {
+    let span = spans::reconcile(&ObjectKey::of(KIND, tenant.as_ref()));
+    let outcome = pass(tenant, context).instrument(span.clone()).await;
+    spans::ended(&span, outcome.is_ok());
+    outcome
+}
+
+async fn pass(tenant: Arc<EntraTenant>, context: Arc<Context>) -> Result<Action, kube::Error> {
     let name = tenant.name_any();
     context.removals.heed(&tenant, &context).await?;
     let renew = context.tenants.is_asked_anew(&tenant);
@@ -289,7 +320,14 @@ async fn connect(
     renew: bool,
 ) -> Result<(Arc<Tenant>, TokenIdentity), Failure> {
     let name = tenant.name_any();
-    let presented = gather(tenant, context).await?;
+    let gathered = gather(tenant, context).await;
+    let expires = gathered
+        .as_ref()
+        .ok()
+        .and_then(|presented| presented.expires);
+    // One that has ended is known too: that is why the sign-in below fails.
+    context.tenants.note_credential(&name, expires);
+    let presented = gathered?;
     let fingerprint = fingerprint(tenant, &presented);
     let earlier = match context.tenants.current(&name) {
         Some(Connection::Ready(earlier)) => Some(earlier),

@@ -11,7 +11,7 @@ use serde_json::json;
 use tracing::warn;
 
 use crate::{
-    api::{ABANDON_ANNOTATION, FINALIZER},
+    api::{ABANDON_ANNOTATION, FINALIZER, conditions::Announcement},
     graph::Family,
 };
 
@@ -36,7 +36,7 @@ pub(super) async fn pass<K: Grant>(
         reconciler.report_unreadable(guard, error, None);
         return Ok(());
     }
-    let Some(leave) = left_behind::<K>(reconciler, meta).await? else {
+    let Some(leave) = left_behind::<K>(&reconciler.context, meta).await? else {
         let uid = guard.uid().unwrap_or_default();
         let way_out = format!(
             "it is deleted and waits for a version that can; to leave its access in Entra and let it go, annotate it with {ABANDON_ANNOTATION}={uid}"
@@ -50,7 +50,7 @@ pub(super) async fn pass<K: Grant>(
     reconciler.context.events.publish(
         guard,
         EventType::Warning,
-        "RetainedOnDelete",
+        Announcement::RetainedOnDelete,
         "Delete",
         note,
     );

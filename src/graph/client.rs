@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use reqwest::Method;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::sleep;
+use tracing::Instrument;
 use url::Url;
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use super::{
     error::{GraphError, Intent},
     http::{self, Answer, Call},
     limiter::{Closed, Limiter, Slot},
-    observer::{EndpointClass, GraphObserver},
+    observer::{EndpointClass, GraphObserver, SPANS},
     retry::Retries,
 };
 
@@ -279,8 +280,42 @@ impl GraphClient {
 }
 
 impl Core {
-    /// Runs a call to its end: retries, and the one new sign-in after a 401.
+    /// Runs a call to its end, in a span of its own. Nothing of its address is in the span: it names people and groups.
     async fn run<T>(
+        self: &Arc<Self>,
+        call: &Call,
+        batchable: bool,
+        read: impl Fn(Answer) -> Result<T, GraphError>,
+    ) -> Result<T, GraphError> {
+        let span = tracing::info_span!(
+            target: SPANS,
+            "graph call",
+            otel.name = call.class.as_str(),
+            otel.kind = "client",
+            otel.status_code = tracing::field::Empty,
+            http.request.method = call.method.as_str(),
+            http.response.status_code = tracing::field::Empty,
+            error.type = tracing::field::Empty,
+            entrapim.tenant_id = self.tenant_id,
+            entrapim.endpoint = call.class.as_str(),
+            entrapim.client_request_id = %call.id,
+        );
+        let result = self
+            .run_to_its_end(call, batchable, read)
+            .instrument(span.clone())
+            .await;
+        if let Err(error) = &result {
+            span.record("otel.status_code", "ERROR");
+            span.record("error.type", error.code().unwrap_or("NoUsableAnswer"));
+            if let Some(status) = error.status() {
+                span.record("http.response.status_code", status);
+            }
+        }
+        result
+    }
+
+    /// Retries, and the one new sign-in after a 401.
+    async fn run_to_its_end<T>(
         self: &Arc<Self>,
         call: &Call,
         batchable: bool,

@@ -27,11 +27,11 @@ mod status;
 mod tests;
 mod wire;
 
-pub use auth::{AssertionError, AssertionProvider, TokenFile, TokenIdentity};
+pub use auth::{AssertionError, AssertionProvider, TokenFile, TokenIdentity, certificate_end};
 pub use client::GraphClient;
 pub use config::{Credential, GraphConfig, Limits, Priority, RetryLimits, Secret, Timeouts};
 pub use error::{Advice, GraphError, NoAnswer, Refusal, SignInError};
-pub use observer::{EndpointClass, GraphObserver, NoObserver, Outcome};
+pub use observer::{EndpointClass, GraphObserver, NoObserver, Outcome, SPANS};
 pub use schedules::Listing;
 pub use status::{RequestState, classify};
 pub use wire::{

@@ -2,6 +2,9 @@
 
 use std::{fmt, time::Duration};
 
+/// The target of spans: they are for traces, and not for the log.
+pub const SPANS: &str = "pim_operator::spans";
+
 /// Receives one call per Graph request; must return quickly and never panic.
 pub trait GraphObserver: Send + Sync {
     /// A Graph call ended. Items of a `$batch` are reported one by one with the time of the whole batch,
@@ -67,6 +70,30 @@ pub enum EndpointClass {
 }
 
 impl EndpointClass {
+    /// Every class.
+    pub const ALL: &'static [Self] = &[
+        Self::Token,
+        Self::Batch,
+        Self::GroupSchedules,
+        Self::GroupInstances,
+        Self::GroupRequests,
+        Self::GroupWrites,
+        Self::RoleSchedules,
+        Self::RoleInstances,
+        Self::RoleRequests,
+        Self::RoleWrites,
+        Self::RoleDefinitions,
+        Self::AdministrativeUnits,
+        Self::Users,
+        Self::Groups,
+        Self::ServicePrincipals,
+        Self::DirectoryObjects,
+        Self::GroupPolicies,
+        Self::RolePolicies,
+        Self::PolicyWrites,
+        Self::AuthenticationContexts,
+    ];
+
     /// Name for labels and log fields, in snake case.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -124,6 +151,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: &'static [Self] = &[
+        Self::Success,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Throttled,
+        Self::Refused,
+        Self::ServerError,
+        Self::NoAnswer,
+    ];
+
     /// The class of an HTTP status.
     #[must_use]
     pub fn of_status(status: u16) -> Self {

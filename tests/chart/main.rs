@@ -5,6 +5,7 @@
 //! - `schema.rs`: that values nobody knows are refused, everywhere;
 //! - `generated.rs`: that the copies in the chart and the table in its README are those of today;
 //! - `image.rs`: that the image is small, whole and runs by itself;
+//! - `monitoring.rs`: that prometheus-operator's kinds are what their definitions ask for;
 //! - `server.rs`: that the API server takes what is rendered, and Pod Security `restricted` the Pods;
 //! - `life.rs`: that upgrades and rollbacks write nothing, and that what is uninstalled leaves all access in Entra;
 //! - `rights.rs`: that the operator gets by with the rights that the chart gives it, and with none less.
@@ -19,6 +20,7 @@ mod generated;
 mod helm;
 mod image;
 mod life;
+mod monitoring;
 mod promises;
 mod rights;
 mod schema;

@@ -170,7 +170,7 @@ cases! {
         "Role/pim-operator", "/rules/1" => null],
     log: {"log": {"format": "text", "filter": "debug"}} => [
         DEPLOYMENT, "/spec/template/spec/containers/0/args/2" => "--log-format=text";
-        DEPLOYMENT, "/spec/template/spec/containers/0/args/3" => "--log-filter=debug"],
+        "ConfigMap/pim-operator-settings", "/data/log-filter" => "debug"],
     another_service_account: {"serviceAccount": {"create": false, "name": "mine"}} => [
         ACCOUNT, "" => null;
         DEPLOYMENT, "/spec/template/spec/serviceAccountName" => "mine";
@@ -281,8 +281,11 @@ cases! {
             "relabelings": [{"action": "labeldrop", "regex": "pod"}],
             "metricRelabelings": [{"sourceLabels": ["__name__"], "regex": "go_.*", "action": "drop"}],
         }]],
-    alerts: {"metrics": {"prometheusRule": {"enabled": true, "labels": {"release": "prometheus"}}}} => [
+    alerts: {"metrics": {"prometheusRule": {
+        "enabled": true, "labels": {"release": "prometheus"}, "runbookUrl": "https://wiki.example.com/pim/"}}} => [
         "PrometheusRule/pim-operator", "/metadata/labels/release" => "prometheus";
+        "PrometheusRule/pim-operator", "/spec/groups/0/rules/0/annotations/runbook_url"
+            => "https://wiki.example.com/pim/PimOperatorDown";
         "PrometheusRule/pim-operator", "/spec/groups/0/name" => "pim-operator"],
     dashboard: {"metrics": {"grafanaDashboard": {
         "enabled": true, "labels": {"grafana": "yes", "grafana_dashboard": "2"}, "annotations": {"grafana_folder": "Identity"}}}} => [

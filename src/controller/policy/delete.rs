@@ -1,11 +1,10 @@
 //! The pass of a deleted `PimPolicy`: put back what was found, where that was asked for, and only then let the object go.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
-    Api, CustomResourceExt, Resource, ResourceExt,
+    Api, Resource, ResourceExt,
     api::{DynamicObject, Patch, PatchParams},
-    core::{ApiResource, DeserializeGuard, ObjectMeta, PartialObjectMeta},
+    core::{ApiResource, DeserializeGuard},
     runtime::events::EventType,
 };
 use serde_json::json;
@@ -14,13 +13,13 @@ use tracing::warn;
 use crate::{
     api::{
         ABANDON_ANNOTATION, RESTORE_FINALIZER,
-        conditions::Reason,
+        conditions::{Announcement, Reason},
         pim_policy::{PimPolicy, PolicyDeletion},
         terms::ManagementPolicy,
     },
     controller::{
         authority::{Judged, Purpose},
-        context::Context,
+        delete::left_behind,
         grant::ObjectKey,
         policy::{
             KIND,
@@ -46,16 +45,9 @@ pub(super) async fn pass(
         return Ok(None);
     }
     let context = &reconciler.context;
-    if let Some(leave) = left_behind(context, &pass.object.metadata).await? {
+    if let Some(leave) = left_behind::<PimPolicy>(context, &pass.object.metadata).await? {
         let note = format!("{leave}: the rules stay in Entra as they are");
-        return release(
-            reconciler,
-            &pass,
-            EventType::Warning,
-            "RetainedOnDelete",
-            note,
-        )
-        .await;
+        return retain(reconciler, &pass, note).await;
     }
     let spec = &pass.object.spec;
     let managed = spec.management_policy == ManagementPolicy::Manage
@@ -63,14 +55,7 @@ pub(super) async fn pass(
     if managed && !context.authority.is_policy_sealed(&pass.object) {
         let note = "the rules stay in Entra as they are: what `status.baseline` holds was not written by the operator";
         let note = note.to_owned();
-        return release(
-            reconciler,
-            &pass,
-            EventType::Warning,
-            "RetainedOnDelete",
-            note,
-        )
-        .await;
+        return retain(reconciler, &pass, note).await;
     }
     let (resolved, kept) = (&pass.status.resolved, &pass.status.baseline);
     let (true, Some(resolved), Some(kept)) = (managed, resolved, kept) else {
@@ -79,7 +64,7 @@ pub(super) async fn pass(
             reconciler,
             &pass,
             EventType::Normal,
-            "RetainedOnDelete",
+            Announcement::RetainedOnDelete,
             note,
         )
         .await;
@@ -95,14 +80,7 @@ pub(super) async fn pass(
             let note = format!(
                 "the rules stay in Entra as they are, because those that were found cannot be put back: {invalid}"
             );
-            return release(
-                reconciler,
-                &pass,
-                EventType::Warning,
-                "RetainedOnDelete",
-                note,
-            )
-            .await;
+            return retain(reconciler, &pass, note).await;
         }
     };
     let tenant = match reconciler.tenant(&pass.object).await {
@@ -143,7 +121,14 @@ async fn restore(
             "the rules stay: {} states rules of the same target",
             heir.object
         );
-        return release(reconciler, &pass, EventType::Normal, "HandedOver", note).await;
+        return release(
+            reconciler,
+            &pass,
+            EventType::Normal,
+            Announcement::HandedOver,
+            note,
+        )
+        .await;
     }
     // What was found may be below a floor, and its authority may be gone.
     match reconciler
@@ -156,14 +141,7 @@ async fn restore(
             let note = format!(
                 "the rules stay in Entra as they are, because those that were found may not be put back: {why}"
             );
-            return release(
-                reconciler,
-                &pass,
-                EventType::Warning,
-                "RetainedOnDelete",
-                note,
-            )
-            .await;
+            return retain(reconciler, &pass, note).await;
         }
         Judged::Unknown(error) => return Ok(Some(not_judged(pass, &error, now))),
         Judged::NoPrincipal => return Ok(Some(pass)),
@@ -183,19 +161,19 @@ async fn restore(
             let note = format!(
                 "the rules stay in Entra as they are, because those that were found cannot be put back: {obstacle}"
             );
-            return release(
-                reconciler,
-                &pass,
-                EventType::Warning,
-                "RetainedOnDelete",
-                note,
-            )
-            .await;
+            return retain(reconciler, &pass, note).await;
         }
     };
     if planned.steps.is_empty() {
         let note = "the rules in Entra are those that were found".to_owned();
-        return release(reconciler, &pass, EventType::Normal, "Restored", note).await;
+        return release(
+            reconciler,
+            &pass,
+            EventType::Normal,
+            Announcement::Restored,
+            note,
+        )
+        .await;
     }
     let frozen = context
         .tenants
@@ -220,7 +198,14 @@ async fn restore(
     match reconciler.send(&mut pass, place, &planned, &view).await {
         Changed::Done(_) => {
             let note = "the rules that were found are back in Entra".to_owned();
-            release(reconciler, &pass, EventType::Normal, "Restored", note).await
+            release(
+                reconciler,
+                &pass,
+                EventType::Normal,
+                Announcement::Restored,
+                note,
+            )
+            .await
         }
         Changed::Failed(error) => Ok(Some(pass.fail(&error, now))),
     }
@@ -228,14 +213,37 @@ async fn restore(
 
 async fn gone(reconciler: &PolicyReconciler, pass: &Pass) -> Result<Option<Pass>, ReconcileError> {
     let note = "the target is gone from Entra, and its rules with it".to_owned();
-    release(reconciler, pass, EventType::Normal, "Restored", note).await
+    release(
+        reconciler,
+        pass,
+        EventType::Normal,
+        Announcement::Restored,
+        note,
+    )
+    .await
+}
+
+/// Lets the object go with its rules in Entra, where that is not what it says.
+async fn retain(
+    reconciler: &PolicyReconciler,
+    pass: &Pass,
+    note: String,
+) -> Result<Option<Pass>, ReconcileError> {
+    release(
+        reconciler,
+        pass,
+        EventType::Warning,
+        Announcement::RetainedOnDelete,
+        note,
+    )
+    .await
 }
 
 async fn release(
     reconciler: &PolicyReconciler,
     pass: &Pass,
     type_: EventType,
-    reason: &str,
+    reason: Announcement,
     note: String,
 ) -> Result<Option<Pass>, ReconcileError> {
     let context = &reconciler.context;
@@ -250,22 +258,6 @@ async fn release(
     Ok(None)
 }
 
-/// Why the rules are to be left as they are, if they are.
-async fn left_behind(context: &Context, meta: &ObjectMeta) -> Result<Option<String>, kube::Error> {
-    let annotations = meta.annotations.as_ref();
-    let annotation = annotations.and_then(|all| all.get(ABANDON_ANNOTATION));
-    if annotation.is_some() && annotation == meta.uid.as_ref() {
-        return Ok(Some(format!(
-            "abandoned by the annotation {ABANDON_ANNOTATION}"
-        )));
-    }
-    let crds: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(context.client.clone());
-    // Whoever uninstalls the API does not mean to change every policy.
-    let crd = crds.get_opt(PimPolicy::crd_name()).await?;
-    let terminating = crd.is_none_or(|crd| crd.metadata.deletion_timestamp.is_some());
-    Ok(terminating.then(|| "the CustomResourceDefinition is being deleted".to_owned()))
-}
-
 /// Reports an object that this version cannot read. A deleted one is let go where its rules are to stay.
 pub(super) async fn unreadable(
     reconciler: &PolicyReconciler,
@@ -278,7 +270,7 @@ pub(super) async fn unreadable(
         .iter()
         .any(|finalizer| finalizer == RESTORE_FINALIZER);
     let deleted = held && meta.deletion_timestamp.is_some();
-    if deleted && left_behind(context, meta).await?.is_some() {
+    if deleted && left_behind::<PimPolicy>(context, meta).await?.is_some() {
         let resource = ApiResource::erase::<PimPolicy>(&());
         let namespace = guard.namespace().unwrap_or_default();
         let api: Api<DynamicObject> =
@@ -307,7 +299,7 @@ pub(super) async fn unreadable(
     let note = format!(
         "this object cannot be read by this version of the operator and is left alone{way_out}: {error}"
     );
-    let reason = Reason::InvalidSpec.as_str();
+    let reason = Reason::InvalidSpec;
     context
         .events
         .publish(guard, EventType::Warning, reason, "Read", note);

@@ -2,7 +2,7 @@
 //! objects.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex},
 };
 
@@ -31,7 +31,8 @@ use crate::{
         first_list::{Filled, FirstList},
         grant::{NaturalKey, ObjectKey, Target},
         kinds::{Kind, drain, watch},
-        objects::{Census, Objects},
+        metrics::Measures,
+        objects::{Census, Objects, UNREADABLE, reason_label},
         registry::Claim,
         several::in_namespaces,
     },
@@ -205,6 +206,20 @@ impl Objects for StoredPolicies {
         (object.kind == KIND)
             .then(|| self.0.get(&object.object_ref()))?
             .and_then(|found| found.uid())
+    }
+
+    fn measure(&self, tenants: &BTreeSet<String>, _: DateTime<Utc>, measures: &mut Measures) {
+        for guard in self.0.state() {
+            let Ok(policy) = &guard.0 else {
+                measures.count(KIND, String::new(), UNREADABLE);
+                continue;
+            };
+            let tenant = tenants.get(&policy.spec.tenant_ref.name).cloned();
+            let status = policy.status.as_ref();
+            let ready = status.and_then(|status| find(status, ConditionType::Ready));
+            let reason = reason_label(ready.map(|ready| ready.reason.as_str()));
+            measures.count(KIND, tenant.unwrap_or_default(), reason);
+        }
     }
 
     fn count(&self, tenant: &str, census: &mut Census) {

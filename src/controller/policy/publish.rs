@@ -39,7 +39,7 @@ impl PolicyReconciler {
         for lint in &found {
             let text = lint.to_string();
             if said.as_ref().is_none_or(|said| !said.contains(&text)) {
-                let reason = lint.reason().as_str();
+                let reason = lint.reason();
                 let events = &self.context.events;
                 events.publish(&pass.object, EventType::Warning, reason, "Lint", text);
             }
@@ -55,14 +55,13 @@ impl PolicyReconciler {
                 "{} was changed in Entra to {from} and is restored to {to}",
                 one.rule
             );
-            let (object, reason) = (&pass.object, Reason::Drifted.as_str());
+            let (object, reason) = (&pass.object, Reason::Drifted);
             let events = &self.context.events;
             events.publish(object, EventType::Warning, reason, "Restore", note);
             self.context.metrics.policy_drift(
                 &place.tenant.name,
-                &one.rule.to_string(),
-                &describe::label(&one.from),
-                &describe::label(&one.to),
+                one.rule.as_str(),
+                one.relation(),
             );
         }
     }
@@ -75,8 +74,6 @@ impl PolicyReconciler {
         status.seal = self.context.authority.seal_policy(&object, &status);
         let key = ObjectKey::of(KIND, &object);
         let ready = find(&status, ConditionType::Ready).cloned();
-        let reason = ready.as_ref().map(|ready| ready.reason.as_str());
-        self.context.metrics.object(&key, reason);
         let settled = ready.as_ref().is_some_and(|ready| {
             ready.status == "True" || status.conditions.iter().any(|one| one.type_ == "Stalled")
         });
@@ -96,13 +93,14 @@ impl PolicyReconciler {
         if let Some(ready) = ready
             && before
                 .is_none_or(|before| before.reason != ready.reason || before.status != ready.status)
+            && let Some(reason) = Reason::read(&ready.reason)
         {
             let type_ = match ready.status.as_str() {
                 "True" => EventType::Normal,
                 _ => EventType::Warning,
             };
             let events = &self.context.events;
-            events.publish(&object, type_, &ready.reason, "Reconcile", ready.message);
+            events.publish(&object, type_, reason, "Reconcile", ready.message);
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use kube::{
     runtime::{controller::Action, reflector::Store},
 };
 use tokio::sync::OnceCell;
-use tracing::{debug, warn};
+use tracing::{Instrument, debug, warn};
 
 use crate::{
     api::{
@@ -34,6 +34,7 @@ use crate::{
         registry::Claim,
         report::denial,
         snapshots::Freshness,
+        spans,
         status::{Verdict, whole_seconds},
         tenants::{Connection, Tenant},
         wakeups::lock,
@@ -83,7 +84,10 @@ pub(super) async fn reconcile(
             let Some(_turn) = context.lanes.enter(&key, &object.spec.tenant_ref.name) else {
                 return Ok(Action::await_change());
             };
-            Box::pin(reconciler.pass(object)).await
+            let span = spans::reconcile(&key);
+            let outcome = Box::pin(reconciler.pass(object).instrument(span.clone())).await;
+            spans::ended(&span, outcome.is_ok());
+            outcome
         }
         Err(invalid) => {
             context.lanes.forget(&key);
@@ -170,7 +174,6 @@ impl PolicyReconciler {
         self.memory.forget(uid);
         self.context.lanes.forget(key);
         self.context.wakeups.set(key, None);
-        self.context.metrics.object(key, None);
         self.give_up_claim(key);
     }
 

@@ -46,45 +46,13 @@ impl Signer {
         tenant_id: &str,
         authority: &Url,
     ) -> Result<Self, SignInError> {
-        let refused = |what: &'static str| SignInError::permanent(what);
-        let pem = pem.reveal().as_bytes();
-        let key = match PrivateKeyDer::from_pem_slice(pem) {
-            Ok(PrivateKeyDer::Pkcs8(der)) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
-            Ok(PrivateKeyDer::Pkcs1(der)) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
-            Ok(_) => return Err(refused("the private key in the Secret must be an RSA key")),
-            Err(_) => {
-                return Err(refused(
-                    "the Secret holds no private key in PEM: store the certificate and its unencrypted RSA key together",
-                ));
-            }
-        };
-        let key = key.map_err(|_| {
-            refused("the private key in the Secret must be an RSA key of at least 2048 bits")
-        })?;
-        let certificates: Vec<CertificateDer<'_>> = CertificateDer::pem_slice_iter(pem)
-            .collect::<Result<_, _>>()
-            .map_err(|_| refused("the certificate in the Secret is not readable PEM"))?;
-        if certificates.is_empty() {
-            return Err(refused(
-                "the Secret holds no certificate in PEM: store the certificate and its private key together",
-            ));
-        }
-        // A certificate carries its public key in the very form that the key pair shows it in.
-        let public = key.public().as_ref();
-        let own = certificates
-            .iter()
-            .find(|certificate| certificate.windows(public.len()).any(|part| part == public))
-            .ok_or_else(|| {
-                refused(
-                    "the certificate in the Secret does not belong to the private key beside it",
-                )
-            })?;
+        let (key, own) = key_and_certificate(pem)?;
         let root = authority.as_str().trim_end_matches('/');
         Ok(Self {
             client_id: client_id.to_owned(),
             audience: format!("{root}/{tenant_id}/oauth2/v2.0/token"),
-            x5t: URL_SAFE_NO_PAD.encode(digest(&SHA256, own)),
-            thumbprint: hexadecimal(digest(&SHA1_FOR_LEGACY_USE_ONLY, own).as_ref()),
+            x5t: URL_SAFE_NO_PAD.encode(digest(&SHA256, &own)),
+            thumbprint: hexadecimal(digest(&SHA1_FOR_LEGACY_USE_ONLY, &own).as_ref()),
             random: SystemRandom::new(),
             key,
         })
@@ -121,6 +89,50 @@ impl Signer {
         token.push_str(&URL_SAFE_NO_PAD.encode(signature));
         Some(token)
     }
+}
+
+/// The RSA key in a PEM text, and the certificate that belongs to it.
+fn key_and_certificate(pem: &Secret) -> Result<(RsaKeyPair, CertificateDer<'static>), SignInError> {
+    let refused = |what: &'static str| SignInError::permanent(what);
+    let pem = pem.reveal().as_bytes();
+    let key = match PrivateKeyDer::from_pem_slice(pem) {
+        Ok(PrivateKeyDer::Pkcs8(der)) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
+        Ok(PrivateKeyDer::Pkcs1(der)) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
+        Ok(_) => return Err(refused("the private key in the Secret must be an RSA key")),
+        Err(_) => {
+            return Err(refused(
+                "the Secret holds no private key in PEM: store the certificate and its unencrypted RSA key together",
+            ));
+        }
+    };
+    let key = key.map_err(|_| {
+        refused("the private key in the Secret must be an RSA key of at least 2048 bits")
+    })?;
+    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|_| refused("the certificate in the Secret is not readable PEM"))?;
+    if certificates.is_empty() {
+        return Err(refused(
+            "the Secret holds no certificate in PEM: store the certificate and its private key together",
+        ));
+    }
+    // A certificate carries its public key in the very form that the key pair shows it in.
+    let public = key.public().as_ref();
+    let own = certificates
+        .into_iter()
+        .find(|certificate| certificate.windows(public.len()).any(|part| part == public))
+        .ok_or_else(|| {
+            refused("the certificate in the Secret does not belong to the private key beside it")
+        })?;
+    Ok((key, own))
+}
+
+/// When the certificate in a PEM text ends; none where there is none that could be signed in with.
+#[must_use]
+pub fn certificate_end(pem: &Secret) -> Option<DateTime<Utc>> {
+    let (_, own) = key_and_certificate(pem).ok()?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(&own).ok()?;
+    DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -28,6 +28,7 @@ use tokio::{sync::Mutex, time::Instant};
 
 use assertion::Presented;
 pub use assertion::{AssertionError, AssertionProvider, TokenFile};
+pub use certificate::certificate_end;
 use certificate::{Signed, Signer};
 use managed_identity::MetadataService;
 use transport::{AuthorityTransport, sign_in_error};

@@ -360,3 +360,17 @@ async fn a_new_credential_does_not_end_a_pause_that_graph_asked_for() {
     ));
     assert_eq!(server.calls().len(), calls);
 }
+
+#[test]
+fn the_end_of_a_certificate_is_that_of_the_one_that_belongs_to_the_key() {
+    let end =
+        |pem: &str| crate::graph::certificate_end(&Secret::new(pem)).map(|end| end.timestamp());
+    // 29 October 2126, as `openssl x509 -enddate` says.
+    assert_eq!(end(PKCS8), Some(4_948_929_954));
+    assert!(end(PKCS1).is_some());
+    let (_, key) = PKCS8.split_once("-----BEGIN PRIVATE KEY-----").unwrap();
+    let (key, _) = key.split_once("-----END PRIVATE KEY-----").unwrap();
+    let alone = format!("-----BEGIN PRIVATE KEY-----{key}-----END PRIVATE KEY-----\n");
+    assert_eq!(end(&alone), None);
+    assert_eq!(end("no PEM at all"), None);
+}

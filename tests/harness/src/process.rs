@@ -86,8 +86,22 @@ impl OperatorProcess {
         log: &Path,
         args: &[&str],
     ) -> std::io::Result<Self> {
+        Self::start_program_in(program, kubeconfig, log, args, &[])
+    }
+
+    /// The same, with further variables of its environment.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_program_in(
+        program: &Path,
+        kubeconfig: &Path,
+        log: &Path,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> std::io::Result<Self> {
         let mut command = Command::new(program);
-        command.arg("run");
+        command.arg("run").envs(variables.iter().copied());
         Self::spawn(command, kubeconfig, log, args)
     }
 

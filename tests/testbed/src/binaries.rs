@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, go_build};
+use crate::{Error, go_build, monitoring};
 
 /// The programs of a control plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,17 +110,41 @@ impl Binaries {
 /// # Errors
 /// If a tool for the build is missing, or if the build fails.
 pub async fn helm() -> Result<PathBuf, Error> {
+    tool("helm", &go_build::CHART_TOOLS).await
+}
+
+/// The `promtool` in the folder that `KUBEBUILDER_ASSETS` names, if there is one, or else our own.
+///
+/// # Errors
+/// If a tool for the build is missing, or if the build fails.
+pub async fn promtool() -> Result<PathBuf, Error> {
+    tool("promtool", &go_build::RULE_TOOLS).await
+}
+
+/// The definitions of prometheus-operator's ServiceMonitor and PrometheusRule, from its Go module.
+///
+/// # Errors
+/// If Go is missing, or the module cannot be had.
+pub async fn monitoring_crds() -> Result<Vec<String>, Error> {
+    tokio::task::spawn_blocking(|| {
+        let environment = Environment::current();
+        let cache = environment.cache.ok_or(Error::NoCacheFolder)?;
+        monitoring::crds(&cache.join("pim-operator/testbed"), &environment.path)
+    })
+    .await
+    .unwrap_or(Err(Error::NoCacheFolder))
+}
+
+async fn tool(program: &str, family: &go_build::Family) -> Result<PathBuf, Error> {
     let environment = Environment::current();
     let given = environment
         .assets
         .as_ref()
-        .map(|folder| folder.join("helm"));
-    if let Some(given) = given.filter(|helm| helm.is_file()) {
+        .map(|folder| folder.join(program));
+    if let Some(given) = given.filter(|program| program.is_file()) {
         return Ok(given);
     }
-    Ok(build(&environment, &go_build::CHART_TOOLS)
-        .await?
-        .join("helm"))
+    Ok(build(&environment, family).await?.join(program))
 }
 
 /// The folder with a family's programs, in the user's cache.

@@ -38,6 +38,14 @@ pub enum Error {
         /// Its last lines.
         tail: String,
     },
+    /// A Go module whose files are needed cannot be had.
+    #[error("the Go module {module} cannot be had: {said}")]
+    Module {
+        /// The module.
+        module: &'static str,
+        /// What Go says.
+        said: String,
+    },
     /// A process ended that should be running.
     #[error("{program} ended early ({status}); its last lines:\n{tail}")]
     Exited {

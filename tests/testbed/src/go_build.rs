@@ -37,6 +37,8 @@ struct Module {
     go_mod: &'static str,
     go_sum: &'static str,
     ldflags: &'static str,
+    /// Build tags.
+    tags: &'static str,
 }
 
 const ETCD: Module = Module {
@@ -44,12 +46,14 @@ const ETCD: Module = Module {
     go_mod: include_str!("../go/etcd/go.mod"),
     go_sum: include_str!("../go/etcd/go.sum"),
     ldflags: LDFLAGS,
+    tags: "",
 };
 const KUBERNETES: Module = Module {
     folder: "kubernetes",
     go_mod: include_str!("../go/kubernetes/go.mod"),
     go_sum: include_str!("../go/kubernetes/go.sum"),
     ldflags: KUBERNETES_LDFLAGS,
+    tags: "",
 };
 
 const OLDEST_KUBERNETES: Module = Module {
@@ -64,6 +68,16 @@ const HELM: Module = Module {
     go_mod: include_str!("../go/helm/go.mod"),
     go_sum: include_str!("../go/helm/go.sum"),
     ldflags: LDFLAGS,
+    tags: "",
+};
+
+const PROMETHEUS: Module = Module {
+    folder: "prometheus",
+    go_mod: include_str!("../go/prometheus/go.mod"),
+    go_sum: include_str!("../go/prometheus/go.sum"),
+    ldflags: LDFLAGS,
+    // Without the discovery of clouds, which is most of what Prometheus is made of.
+    tags: "remove_all_sd",
 };
 
 /// A program, its module and its package.
@@ -125,6 +139,25 @@ pub(crate) const CHART_TOOLS: Family = Family {
     cost: "2 minutes on 2 cores, 1 GB in Go's caches",
 };
 
+/// What checks and tests alert rules.
+pub(crate) const RULE_TOOLS: Family = Family {
+    title: "promtool of Prometheus v3.13.5",
+    name: "prometheus-v0.313.5",
+    modules: &[PROMETHEUS],
+    programs: &[(
+        "promtool",
+        &PROMETHEUS,
+        "github.com/prometheus/prometheus/cmd/promtool",
+    )],
+    cost: "2 minutes on 2 cores, 2 GB in Go's caches",
+};
+
+/// What to say where Go is missing.
+pub(crate) const GO: Error = Error::MissingTool {
+    program: "go",
+    remedy: "install Go 1.26 or newer (https://go.dev/dl), or set KUBEBUILDER_ASSETS to a folder that holds etcd, kube-apiserver, kubectl, helm and promtool",
+};
+
 /// How often a long step says that it is alive.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 const POLL_EVERY: Duration = Duration::from_millis(200);
@@ -147,10 +180,7 @@ pub(crate) async fn ensure_built(
         return Ok(bin);
     }
     // A C compiler is not needed: CGO is off.
-    let go = find_program(path, "go").ok_or(Error::MissingTool {
-        program: "go",
-        remedy: "install Go 1.26 or newer (https://go.dev/dl), or set KUBEBUILDER_ASSETS to a folder that holds etcd, kube-apiserver, kubectl and helm",
-    })?;
+    let go = find_program(path, "go").ok_or(GO)?;
     fs::create_dir_all(&bin).map_err(Error::io("creating", &bin))?;
     let _lock = lock(&home.join("lock")).await?;
     // Another process may have built them while this one waited.
@@ -202,7 +232,7 @@ async fn build(
             "-trimpath",
             "-v",
         ])
-        .args(["-ldflags", module.ldflags, "-o"])
+        .args(["-tags", module.tags, "-ldflags", module.ldflags, "-o"])
         .arg(&partial)
         .arg(package)
         .current_dir(&source)
@@ -274,7 +304,7 @@ fn cache_key(family: &Family) -> String {
     let inputs: String = family
         .modules
         .iter()
-        .map(|m| [m.go_mod, m.go_sum, m.ldflags].concat())
+        .map(|m| [m.go_mod, m.go_sum, m.ldflags, m.tags].concat())
         .collect();
     format!(
         "{}-{}-{}-{:016x}",
@@ -293,7 +323,7 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 }
 
 /// The first executable file of that name on `path`.
-fn find_program(path: &OsStr, name: &str) -> Option<PathBuf> {
+pub(crate) fn find_program(path: &OsStr, name: &str) -> Option<PathBuf> {
     let executable = |file: &PathBuf| {
         fs::metadata(file)
             .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
@@ -316,6 +346,7 @@ mod tests {
     const OLDEST_KUBERNETES_VERSION: &str = "v1.34.4";
     const ETCD_VERSION: &str = "v3.6.16";
     const HELM_VERSION: &str = "v4.3.1";
+    const PROMETHEUS_VERSION: &str = "v0.313.5";
 
     /// Its `go` only pretends to build; it lists its calls in the module's folder.
     const FAKE_GO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake-go");
@@ -382,6 +413,11 @@ mod tests {
             &format!("go.etcd.io/etcd/server/v3 {ETCD_VERSION}")
         ));
         assert!(pinned(&HELM, &format!("helm.sh/helm/v4 {HELM_VERSION}")));
+        assert!(pinned(
+            &PROMETHEUS,
+            &format!("github.com/prometheus/prometheus {PROMETHEUS_VERSION}")
+        ));
+        assert!(RULE_TOOLS.name.contains(PROMETHEUS_VERSION));
         for version in [KUBERNETES_VERSION, ETCD_VERSION] {
             assert!(CONTROL_PLANE.title.contains(version));
             assert!(CONTROL_PLANE.name.contains(version));

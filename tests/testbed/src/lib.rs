@@ -25,11 +25,12 @@ mod control_plane;
 mod error;
 mod flags;
 mod go_build;
+mod monitoring;
 mod pki;
 mod process;
 mod workdir;
 
 pub use audit::{AuditEvent, WriteCounts, count_writes};
-pub use binaries::{Binaries, Release, helm};
+pub use binaries::{Binaries, Release, helm, monitoring_crds, promtool};
 pub use control_plane::{ControlPlane, ControlPlaneOptions};
 pub use error::Error;

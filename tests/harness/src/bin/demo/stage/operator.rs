@@ -62,7 +62,7 @@ impl Stage {
     }
 }
 
-/// How many objects the operator has judged since it started, by its own metrics.
+/// How many passes over objects have ended well since the operator started, by its own metrics: at rest, one for each object.
 async fn judged(http: &reqwest::Client, url: &str) -> u32 {
     // It may not listen yet: then it has judged none.
     let Ok(answer) = http.get(url).send().await else {
@@ -70,7 +70,8 @@ async fn judged(http: &reqwest::Client, url: &str) -> u32 {
     };
     let text = answer.text().await.unwrap_or_default();
     text.lines()
-        .filter(|line| line.starts_with("entrapim_objects{"))
+        .filter(|line| line.starts_with("entrapim_reconcile_total{"))
+        .filter(|line| line.contains("result=\"success\""))
         .filter_map(|line| line.rsplit(' ').next()?.parse::<u32>().ok())
         .sum()
 }

@@ -1,0 +1,136 @@
+//! Paths, tests and names of the API that pages mention exist.
+
+use std::{fs, path::Path};
+
+use pim_operator::api::{
+    ABANDON_ANNOTATION, ACKNOWLEDGE_REMOVALS_ANNOTATION, FINALIZER, RECONCILE_ANNOTATION,
+    RESTORE_FINALIZER,
+};
+
+use crate::page::{Page, pages, read, repository};
+
+/// The folders of the repository by which a path in a page is known.
+const FOLDERS: [&str; 8] = [
+    "src/",
+    "tests/",
+    "config/",
+    "charts/",
+    "docs/",
+    "crds/",
+    "simulator/",
+    "hack/",
+];
+
+/// Words that look like a test's name and are none of ours.
+const FOREIGN: [&str; 3] = ["entrapim_", "azuread_", "process_"];
+
+/// The paths in a text.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace()
+        .map(|word| {
+            word.trim_matches(|letter: char| {
+                !letter.is_alphanumeric() && letter != '/' && letter != '_'
+            })
+        })
+        .filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder)))
+        .filter(|word| !word.contains(['*', '…', '{', '$', '<']))
+}
+
+/// The code of a page that people may copy or look up.
+fn code(page: &Page) -> impl Iterator<Item = (&str, usize)> {
+    let shown = page
+        .blocks
+        .iter()
+        .filter(|block| ["bash", "console"].contains(&block.language.as_str()));
+    shown
+        .chain(&page.spans)
+        .map(|code| (code.text.as_str(), code.line))
+}
+
+#[test]
+fn every_path_exists() {
+    let (mut missing, mut count) = (Vec::new(), 0);
+    for page in pages() {
+        for (text, line) in code(&page) {
+            for path in paths(text) {
+                count += 1;
+                let folder = repository(page.path.parent().unwrap());
+                if !repository(path).exists() && !folder.join(path).exists() {
+                    missing.push(format!("{}: {path}", page.at(line)));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "\n{}", missing.join("\n"));
+    println!("{count} paths");
+}
+
+fn sources(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+fn is_test_name(text: &str) -> bool {
+    let plain = text
+        .chars()
+        .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
+    plain
+        && text.matches('_').count() >= 4
+        && !FOREIGN.iter().any(|prefix| text.starts_with(prefix))
+}
+
+#[test]
+fn every_test_that_a_page_names_exists() {
+    let mut text = String::new();
+    for folder in ["src", "tests", "simulator"] {
+        sources(&repository(folder), &mut text);
+    }
+    let (mut missing, mut count) = (Vec::new(), 0);
+    for page in pages() {
+        for span in page.spans.iter().filter(|span| is_test_name(&span.text)) {
+            count += 1;
+            if !text.contains(&format!("fn {}(", span.text)) {
+                missing.push(format!("{}: {}", page.at(span.line), span.text));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "\n{}", missing.join("\n"));
+    println!("{count} tests named");
+}
+
+/// Annotations, finalizers and versions: a reader copies them.
+#[test]
+fn every_name_of_the_api_exists() {
+    let known = [
+        ABANDON_ANNOTATION,
+        ACKNOWLEDGE_REMOVALS_ANNOTATION,
+        RECONCILE_ANNOTATION,
+        FINALIZER,
+        RESTORE_FINALIZER,
+        "entrapim.dev/v1alpha1",
+        "entrapim.dev/pim-operator",
+    ];
+    let mut unknown = Vec::new();
+    for page in pages() {
+        for (number, line) in read(&page.path).lines().enumerate() {
+            // `KIND.entrapim.dev/NAME` is an object, as kubectl names it.
+            let words = line.match_indices("entrapim.dev/");
+            for (start, _) in words.filter(|(start, _)| !line[..*start].ends_with('.')) {
+                let rest = &line[start + "entrapim.dev/".len()..];
+                let end =
+                    rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
+                let name = format!("entrapim.dev/{}", &rest[..end.unwrap_or(rest.len())]);
+                if !known.contains(&name.as_str()) {
+                    unknown.push(format!("{}: {name}", page.at(number + 1)));
+                }
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "\n{}", unknown.join("\n"));
+}
