@@ -19,7 +19,7 @@ use pim_testbed::{ControlPlane, ControlPlaneOptions};
 use serde_json::json;
 
 use crate::{
-    helm::{package, previous_package},
+    helm::{package, previous_package, read},
     rights::{
         stage::Stage,
         story::{all_reach, allow, declare, policy, policy_is_applied},
@@ -125,8 +125,16 @@ async fn upgrades_rollbacks_and_kinds_kept_apart_write_nothing() {
     let replica = roll(&stage, replica, 5).await;
     peace.holds(&stage, "kinds kept apart").await;
 
-    // And Helm's again.
-    stage.release(&["upgrade"], package(), &defaults);
+    // And Helm's again, which is to forget that they ever were.
+    let kinds = stage.kubectl(&["get", "crds", "-o", "name"]).await;
+    for kind in kinds.lines() {
+        let marks = ["release-name-", "release-namespace-"].map(|mark| format!("meta.helm.sh/{mark}"));
+        stage.kubectl(&["annotate", kind, &marks[0], &marks[1]]).await;
+        stage
+            .kubectl(&["label", kind, "app.kubernetes.io/managed-by-"])
+            .await;
+    }
+    stage.release(&["upgrade", "--take-ownership"], package(), &defaults);
     let replica = roll(&stage, replica, 6).await;
     peace.holds(&stage, "kinds taken back").await;
     replica.stop();
@@ -158,6 +166,18 @@ async fn what_is_uninstalled_leaves_all_access_and_can_be_installed_again() {
     everything_is_revoked_first(&stage).await;
     replica.stop();
     stage.uninstall();
+    delete_kinds(&stage).await;
+}
+
+/// Deletes the CustomResourceDefinitions, and waits until they are gone.
+async fn delete_kinds(stage: &Stage) {
+    let kinds = stage.kubectl(&["get", "crds", "-o", "name"]).await;
+    let kinds: Vec<&str> = kinds
+        .lines()
+        .filter(|kind| kind.ends_with(".entrapim.dev"))
+        .collect();
+    assert!(!kinds.is_empty(), "the kinds were not kept");
+    stage.kubectl(&[&["delete"][..], &kinds].concat()).await;
 }
 
 /// People with access: more than the removal guard lets go at once. All are eligible, because what is active cannot be taken away
@@ -184,6 +204,7 @@ const GRANTS: &str =
 /// The procedure of `docs/install.md`.
 async fn everything_is_revoked_first(stage: &Stage) {
     let bed = &stage.bed;
+    assert!(read("docs/install.md").contains(GRANTS));
     stage
         .kubectl(&["delete", GRANTS, "--all", "--all-namespaces", "--wait=false"])
         .await;

@@ -7,6 +7,7 @@
 //! - `image.rs`: that the image is small, whole and runs by itself;
 //! - `monitoring.rs`: that prometheus-operator's kinds are what their definitions ask for;
 //! - `server.rs`: that the API server takes what is rendered, and Pod Security `restricted` the Pods;
+//! - `stories.rs`: that the stories among the samples come to rest as they stand;
 //! - `life.rs`: that upgrades and rollbacks write nothing, and that what is uninstalled leaves all access in Entra;
 //! - `rights.rs`: that the operator gets by with the rights that the chart gives it, and with none less.
 
@@ -25,4 +26,5 @@ mod promises;
 mod rights;
 mod schema;
 mod server;
+mod stories;
 mod templates;

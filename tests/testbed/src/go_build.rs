@@ -61,6 +61,7 @@ const OLDEST_KUBERNETES: Module = Module {
     go_mod: include_str!("../go/kubernetes-1.34/go.mod"),
     go_sum: include_str!("../go/kubernetes-1.34/go.sum"),
     ldflags: OLDEST_KUBERNETES_LDFLAGS,
+    tags: "",
 };
 
 const HELM: Module = Module {
