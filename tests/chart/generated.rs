@@ -131,7 +131,9 @@ fn the_chart_has_the_version_of_the_operator() {
 #[test]
 fn the_chart_announces_every_kind_and_no_other() {
     let chart: Value = serde_saphyr::from_str(&read("charts/pim-operator/Chart.yaml")).unwrap();
-    let announced = chart["annotations"]["artifacthub.io/crds"].as_str().unwrap();
+    let announced = chart["annotations"]["artifacthub.io/crds"]
+        .as_str()
+        .unwrap();
     let announced: Vec<Value> = serde_saphyr::from_str(announced).unwrap();
     let announced: BTreeSet<String> = announced
         .iter()

@@ -160,8 +160,7 @@ fn the_image_is_small_and_whole_and_the_same_each_time() {
 
 fn holds_nothing_needless(root: &Path) {
     let files = files(root);
-    let (libraries, others): (Vec<_>, Vec<_>) =
-        files.iter().partition(|file| file.contains(".so"));
+    let (libraries, others): (Vec<_>, Vec<_>) = files.iter().partition(|file| file.contains(".so"));
     assert_eq!(
         others,
         [
@@ -176,7 +175,10 @@ fn holds_nothing_needless(root: &Path) {
     let known = ["ld-linux", "libc.so.6", "libm.so.6", "libgcc_s.so.1"];
     for library in libraries {
         let name = library.rsplit('/').next().unwrap();
-        assert!(known.iter().any(|known| name.starts_with(known)), "{library}");
+        assert!(
+            known.iter().any(|known| name.starts_with(known)),
+            "{library}"
+        );
     }
     let text = |file: &str| fs::read_to_string(root.join(file)).unwrap();
     assert!(text("etc/ssl/certs/ca-certificates.crt").contains("BEGIN CERTIFICATE"));
@@ -214,7 +216,11 @@ fn the_dockerfile_makes_what_hack_image_makes() {
     assert_eq!(instructions("COPY"), [". .", "--from=build /image /"]);
     // And run it in the same way.
     let config = read("hack/image");
-    for (instruction, field) in [("USER", "User"), ("ENTRYPOINT", "Entrypoint"), ("CMD", "Cmd")] {
+    for (instruction, field) in [
+        ("USER", "User"),
+        ("ENTRYPOINT", "Entrypoint"),
+        ("CMD", "Cmd"),
+    ] {
         let stated = instructions(instruction);
         assert_eq!(stated.len(), 1, "{instruction}");
         let wanted = stated[0].replace(", ", ",");

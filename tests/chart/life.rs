@@ -109,7 +109,9 @@ async fn upgrades_rollbacks_and_kinds_kept_apart_write_nothing() {
 
     stage.release(&["upgrade"], package(), &defaults);
     let replica = roll(&stage, replica, 2).await;
-    peace.holds(&stage, "an upgrade from the chart before").await;
+    peace
+        .holds(&stage, "an upgrade from the chart before")
+        .await;
 
     stage.release(&["upgrade"], package(), &others);
     let replica = roll(&stage, replica, 3).await;
@@ -128,8 +130,11 @@ async fn upgrades_rollbacks_and_kinds_kept_apart_write_nothing() {
     // And Helm's again, which is to forget that they ever were.
     let kinds = stage.kubectl(&["get", "crds", "-o", "name"]).await;
     for kind in kinds.lines() {
-        let marks = ["release-name-", "release-namespace-"].map(|mark| format!("meta.helm.sh/{mark}"));
-        stage.kubectl(&["annotate", kind, &marks[0], &marks[1]]).await;
+        let marks =
+            ["release-name-", "release-namespace-"].map(|mark| format!("meta.helm.sh/{mark}"));
+        stage
+            .kubectl(&["annotate", kind, &marks[0], &marks[1]])
+            .await;
         stage
             .kubectl(&["label", kind, "app.kubernetes.io/managed-by-"])
             .await;
@@ -153,15 +158,29 @@ async fn what_is_uninstalled_leaves_all_access_and_can_be_installed_again() {
     replica.stop();
     peace.holds(&stage, "an uninstall").await;
     // Nobody may do anything by the operator's account any more.
-    let account = format!("system:serviceaccount:{}:{}", stage.namespace, stage.account);
-    let arguments = ["auth", "can-i", "--as", &account, "list", "groupeligibilities"];
-    kubectl(stage.bed.control_plane, &arguments, "").await.unwrap_err();
+    let account = format!(
+        "system:serviceaccount:{}:{}",
+        stage.namespace, stage.account
+    );
+    let arguments = [
+        "auth",
+        "can-i",
+        "--as",
+        &account,
+        "list",
+        "groupeligibilities",
+    ];
+    kubectl(stage.bed.control_plane, &arguments, "")
+        .await
+        .unwrap_err();
 
     stage.release(&["install"], package(), &defaults);
     stage.prepare().await;
     let replica = Replica::start(&stage, 1).await;
     replica.has_looked(&stage, &["GroupEligibility"]).await;
-    peace.holds(&stage, "an installation over what was left").await;
+    peace
+        .holds(&stage, "an installation over what was left")
+        .await;
 
     everything_is_revoked_first(&stage).await;
     replica.stop();
@@ -206,7 +225,13 @@ async fn everything_is_revoked_first(stage: &Stage) {
     let bed = &stage.bed;
     assert!(read("docs/install.md").contains(GRANTS));
     stage
-        .kubectl(&["delete", GRANTS, "--all", "--all-namespaces", "--wait=false"])
+        .kubectl(&[
+            "delete",
+            GRANTS,
+            "--all",
+            "--all-namespaces",
+            "--wait=false",
+        ])
         .await;
     let acknowledged = Mutex::new(Vec::new());
     bed.eventually("an end of all objects", || async {
@@ -224,7 +249,10 @@ async fn everything_is_revoked_first(stage: &Stage) {
         left.is_empty()
     })
     .await;
-    assert!(!acknowledged.lock().unwrap().is_empty(), "the guard held nothing");
+    assert!(
+        !acknowledged.lock().unwrap().is_empty(),
+        "the guard held nothing"
+    );
     assert_eq!(bed.simulator.schedules(Kind::Eligibility), vec![]);
 }
 
@@ -235,7 +263,9 @@ async fn acknowledgment(stage: &Stage) -> Option<String> {
         .kubectl(&["get", "entratenant", &stage.bed.tenant, "-o", path])
         .await;
     let command = said.split('`').nth(1)?;
-    command.contains("acknowledge-removals=").then(|| command.to_owned())
+    command
+        .contains("acknowledge-removals=")
+        .then(|| command.to_owned())
 }
 
 fn eligibility(person: &str) -> String {

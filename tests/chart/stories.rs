@@ -54,7 +54,10 @@ async fn tell(story: &str) -> (Bed, pim_harness::Operator) {
             }
             _ => object["spec"]["tenantRef"]["name"] = json!(bed.tenant),
         }
-        object["metadata"].as_object_mut().unwrap().remove("namespace");
+        object["metadata"]
+            .as_object_mut()
+            .unwrap()
+            .remove("namespace");
         bed.apply(&object.to_string()).await.unwrap();
     }
     let operator = bed.start_operator();

@@ -55,7 +55,10 @@ fn another_root_is_allowed(root: &Path) -> bool {
         Err(error) => error.to_string(),
     };
     // Whatever the program itself has to say is a failure and no reason to do without.
-    assert!(said.contains("unshare") || said.contains("os error"), "{said}");
+    assert!(
+        said.contains("unshare") || said.contains("os error"),
+        "{said}"
+    );
     eprintln!("the image is tried by its loader only: no other root on this machine: {said}");
     false
 }

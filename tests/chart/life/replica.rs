@@ -41,7 +41,8 @@ impl Replica {
     pub async fn has_looked(&self, stage: &Stage, kinds: &[&str]) {
         let passed = |metrics: &str| {
             kinds.iter().all(|kind| {
-                let pass = format!("entrapim_reconcile_total{{kind=\"{kind}\",result=\"success\"}}");
+                let pass =
+                    format!("entrapim_reconcile_total{{kind=\"{kind}\",result=\"success\"}}");
                 metrics.contains(&pass)
             })
         };
@@ -55,6 +56,9 @@ impl Replica {
 
     /// SIGTERM, as when its Pod is deleted.
     pub fn stop(mut self) {
-        assert!(self.process.terminate().unwrap(), "the operator ended badly");
+        assert!(
+            self.process.terminate().unwrap(),
+            "the operator ended badly"
+        );
     }
 }

@@ -273,7 +273,13 @@ mod tests {
         std::fs::write(&log, format!("{other}\n{mine}\n{half}")).unwrap();
         let verbs = |from| {
             let (events, end) = of_user_since(&log, "me", from).unwrap();
-            (events.into_iter().map(|event| event.verb).collect::<Vec<_>>(), end)
+            (
+                events
+                    .into_iter()
+                    .map(|event| event.verb)
+                    .collect::<Vec<_>>(),
+                end,
+            )
         };
         let (first, end) = verbs(0);
         assert_eq!(first, ["get"]);

@@ -430,8 +430,7 @@ mod tests {
         assert!(OLDEST_API_SERVER.title.contains(OLDEST_KUBERNETES_VERSION));
         assert!(OLDEST_API_SERVER.name.contains(OLDEST_KUBERNETES_VERSION));
         assert!(
-            OLDEST_KUBERNETES_LDFLAGS
-                .contains(&format!("gitVersion={OLDEST_KUBERNETES_VERSION}"))
+            OLDEST_KUBERNETES_LDFLAGS.contains(&format!("gitVersion={OLDEST_KUBERNETES_VERSION}"))
         );
         assert!(CHART_TOOLS.title.contains(HELM_VERSION));
         assert!(CHART_TOOLS.name.contains(HELM_VERSION));
