@@ -4,7 +4,8 @@
 //! - `cases.rs` holds every rule (CEL) against the good and bad values in `cases/*.yaml`, and fails where a rule has none;
 //! - `structure.rs` makes a bad value for every bound, enum, required field and type in the schemas;
 //! - `kubectl.rs` looks through the eyes of a person: explain, columns, short names, selectors;
-//! - `reports.rs` writes `status` as the operator does; `samples.rs` applies `config/samples`.
+//! - `reports.rs` writes `status` as the operator does; `samples.rs` applies `config/samples`, and the manifests in
+//!   `docs/` and the README.
 
 #![allow(
     clippy::unwrap_used,

@@ -7,17 +7,19 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 use pim_operator::{
-    api::{
-        ABANDON_ANNOTATION, ACKNOWLEDGE_REMOVALS_ANNOTATION, GROUP, RECONCILE_ANNOTATION,
-        conditions::ConditionType, crds,
-    },
+    api::{GROUP, conditions::ConditionType, crds},
     cli::Cli,
 };
 
-use crate::page::{Code, pages, read, repository};
+use crate::{
+    names::api_names,
+    page::{Code, pages, read, repository},
+};
 
-/// What pages may do with kinds of Kubernetes itself.
-const KINDS: [&str; 21] = [
+/// The kinds besides ours that pages may speak of.
+const KINDS: [&str; 28] = [
+    "application",
+    "applications",
     "clusterrole",
     "clusterrolebinding",
     "configmap",
@@ -25,18 +27,23 @@ const KINDS: [&str; 21] = [
     "deployment",
     "event",
     "events",
+    "helmrelease",
+    "kustomization",
     "lease",
+    "leases",
     "namespace",
     "namespaces",
     "nodes",
     "pod",
     "pods",
+    "prometheusrule",
     "rolebinding",
     "secret",
     "secrets",
     "service",
     "serviceaccount",
     "serviceaccounts",
+    "servicemonitor",
     "validatingadmissionpolicies",
     "validatingadmissionpolicybindings",
 ];
@@ -112,6 +119,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
 struct Known {
     targets: BTreeSet<String>,
     kinds: BTreeSet<String>,
+    annotations: BTreeSet<String>,
     cli: clap::Command,
 }
 
@@ -132,6 +140,7 @@ impl Known {
         Self {
             targets,
             kinds,
+            annotations: api_names(),
             cli: Cli::command(),
         }
     }
@@ -202,16 +211,10 @@ impl Known {
             _ => return None,
         };
         for annotation in rest.iter().filter(|word| word.starts_with("entrapim.dev/")) {
-            let name = annotation.split(['=', '-']).next().unwrap_or_default();
-            let known = [
-                ABANDON_ANNOTATION,
-                ACKNOWLEDGE_REMOVALS_ANNOTATION,
-                RECONCILE_ANNOTATION,
-            ];
-            if !known
-                .iter()
-                .any(|known| known.split('-').next() == Some(name))
-            {
+            // `NAME=VALUE` sets it, `NAME-` takes it away.
+            let name = annotation.split('=').next().unwrap_or_default();
+            let name = name.strip_suffix('-').unwrap_or(name);
+            if !self.annotations.contains(name) {
                 return Some(format!("there is no annotation {annotation}"));
             }
         }

@@ -10,10 +10,11 @@ use url::Url;
 use crate::page::{INDEX, Page, pages, repository};
 
 /// The hosts that pages may point to.
-const HOSTS: [&str; 15] = [
+const HOSTS: [&str; 16] = [
     "argo-cd.readthedocs.io",
     "azure.github.io",
     "docs.github.com",
+    "docs.rs",
     "fluxcd.io",
     "github.com",
     "graphpermissions.merill.net",

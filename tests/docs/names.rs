@@ -1,11 +1,6 @@
 //! Paths, tests and names of the API that pages mention exist.
 
-use std::{fs, path::Path};
-
-use pim_operator::api::{
-    ABANDON_ANNOTATION, ACKNOWLEDGE_REMOVALS_ANNOTATION, FINALIZER, RECONCILE_ANNOTATION,
-    RESTORE_FINALIZER,
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use crate::page::{Page, pages, read, repository};
 
@@ -104,18 +99,19 @@ fn every_test_that_a_page_names_exists() {
     println!("{count} tests named");
 }
 
+/// The names of the API's group that `src/api/mod.rs` defines (annotations and finalizers), its version, and the name in events.
+pub fn api_names() -> BTreeSet<String> {
+    let source = read("src/api/mod.rs");
+    let quoted = source.split('"').skip(1).step_by(2);
+    let defined = quoted.filter(|text| text.starts_with("entrapim.dev/"));
+    let others = ["entrapim.dev/v1alpha1", "entrapim.dev/pim-operator"];
+    defined.chain(others).map(str::to_owned).collect()
+}
+
 /// Annotations, finalizers and versions: a reader copies them.
 #[test]
 fn every_name_of_the_api_exists() {
-    let known = [
-        ABANDON_ANNOTATION,
-        ACKNOWLEDGE_REMOVALS_ANNOTATION,
-        RECONCILE_ANNOTATION,
-        FINALIZER,
-        RESTORE_FINALIZER,
-        "entrapim.dev/v1alpha1",
-        "entrapim.dev/pim-operator",
-    ];
+    let known = api_names();
     let mut unknown = Vec::new();
     for page in pages() {
         for (number, line) in read(&page.path).lines().enumerate() {
@@ -126,7 +122,7 @@ fn every_name_of_the_api_exists() {
                 let end =
                     rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
                 let name = format!("entrapim.dev/{}", &rest[..end.unwrap_or(rest.len())]);
-                if !known.contains(&name.as_str()) {
+                if !known.contains(&name) {
                     unknown.push(format!("{}: {name}", page.at(number + 1)));
                 }
             }

@@ -106,11 +106,12 @@ impl Page {
             blocks: Vec::new(),
             spans: Vec::new(),
         };
+        let lines: Vec<usize> = text.match_indices('\n').map(|(place, _)| place).collect();
         let mut heading: Option<String> = None;
         let mut block: Option<Code> = None;
         let options = Options::ENABLE_TABLES | Options::ENABLE_GFM;
         for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
-            let line = text[..range.start].matches('\n').count() + 1;
+            let line = lines.partition_point(|end| *end < range.start) + 1;
             match event {
                 Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
                 Event::End(TagEnd::Heading(_)) => page.add_anchor(&heading.take().unwrap()),

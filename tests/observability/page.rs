@@ -15,7 +15,7 @@ use pim_operator::{
     graph::{EndpointClass, Outcome},
     pim::{
         plan::Why,
-        policy::{Relation, RuleId},
+        policy::{Difference, Rule, RuleId},
     },
 };
 
@@ -52,6 +52,19 @@ impl Source for Everything {
     }
 }
 
+fn approval_switched_off() -> Difference {
+    let approval = |required| Rule::Approval {
+        required,
+        approvers: BTreeSet::new(),
+        other: BTreeSet::new(),
+    };
+    Difference {
+        rule: RuleId::Approval,
+        from: approval(false),
+        to: approval(true),
+    }
+}
+
 /// The registry's text, with every family touched.
 fn everything() -> (Arc<Metrics>, Arc<Everything>, String) {
     let metrics = Metrics::new(Arc::new(SystemClock));
@@ -63,7 +76,7 @@ fn everything() -> (Arc<Metrics>, Arc<Everything>, String) {
     metrics.denied("RoleAssignment", "denyList");
     metrics.write("GroupEligibility", "adminAssign", true);
     metrics.grant_drift("contoso", "GroupEligibility", Why::Removed);
-    metrics.policy_drift("contoso", RuleId::Approval.as_str(), Relation::Tighter);
+    metrics.policy_drift("contoso", &approval_switched_off());
     let observer = metrics.graph_observer("contoso");
     observer.call(
         EndpointClass::Users,
@@ -166,7 +179,8 @@ fn every_label_is_explained_and_those_of_fixed_vocabularies_by_all_their_values(
     assert_eq!(explained["rule"], rules);
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         for (label, value) in sample(line).1 {
-            let free = ["tenant", "version", "le", "reason"].contains(&label.as_str());
+            let free =
+                ["tenant", "version", "le", "reason", "from", "to"].contains(&label.as_str());
             assert!(
                 free || explained[&label].contains(&value),
                 "{label}={value} in {line}"
@@ -186,7 +200,7 @@ fn the_series_of_a_tenant_go_when_it_does() {
         Outcome::Success,
         Duration::from_secs(1),
     );
-    metrics.policy_drift("fabrikam", RuleId::Approval.as_str(), Relation::Mixed);
+    metrics.policy_drift("fabrikam", &approval_switched_off());
     let text = metrics.encode().unwrap();
     assert!(!text.contains("fabrikam"), "{text}");
     assert!(text.contains("entrapim_graph_requests_total{tenant=\"contoso\""));

@@ -304,6 +304,8 @@ async fn drift_is_counted_by_rule_and_direction() {
         .unwrap_or_default();
     for label in [
         r#"rule="Expiration_EndUser_Assignment""#,
+        r#"from="P1D""#,
+        r#"to="PT2H""#,
         r#"direction="looser""#,
     ] {
         assert!(line.contains(label) && line.ends_with(" 1"), "{line}");

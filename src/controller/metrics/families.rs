@@ -72,6 +72,8 @@ pub(super) struct Denied {
 pub(super) struct PolicyDrift {
     pub(super) tenant: String,
     pub(super) rule: &'static str,
+    pub(super) from: String,
+    pub(super) to: String,
     pub(super) direction: &'static str,
 }
 

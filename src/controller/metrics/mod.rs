@@ -30,7 +30,10 @@ use prometheus_client::{
 
 use crate::{
     graph::{EndpointClass, GraphObserver, Outcome},
-    pim::{plan::Why, policy::Relation},
+    pim::{
+        plan::Why,
+        policy::{Difference, Relation, describe},
+    },
 };
 
 use super::{clock::Clock, wakeups::lock};
@@ -155,16 +158,18 @@ impl Metrics {
         self.families.denied(kind, clause);
     }
 
-    /// A rule of a policy was changed by somebody else, and restored: how what is restored relates to what was found.
-    pub fn policy_drift(&self, tenant: &str, rule: &'static str, restored: Relation) {
-        let direction = match restored {
+    /// A rule of a policy was changed by somebody else, and restored.
+    pub fn policy_drift(&self, tenant: &str, drift: &Difference) {
+        let direction = match drift.relation() {
             Relation::Tighter => "looser",
             Relation::Looser => "tighter",
             Relation::Equal | Relation::Mixed => "mixed",
         };
         self.families.policy_drifts.count(&PolicyDrift {
             tenant: tenant.to_owned(),
-            rule,
+            rule: drift.rule.as_str(),
+            from: describe::label(&drift.from),
+            to: describe::label(&drift.to),
             direction,
         });
     }

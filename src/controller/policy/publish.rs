@@ -58,11 +58,8 @@ impl PolicyReconciler {
             let (object, reason) = (&pass.object, Reason::Drifted);
             let events = &self.context.events;
             events.publish(object, EventType::Warning, reason, "Restore", note);
-            self.context.metrics.policy_drift(
-                &place.tenant.name,
-                one.rule.as_str(),
-                one.relation(),
-            );
+            let metrics = &self.context.metrics;
+            metrics.policy_drift(&place.tenant.name, one);
         }
     }
 

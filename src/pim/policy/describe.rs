@@ -72,6 +72,34 @@ pub fn rule(rule: &Rule) -> String {
     }
 }
 
+/// What a rule says, in few different words and without ids and addresses: fit for a metric's label.
+#[must_use]
+pub fn label(one: &Rule) -> String {
+    match one {
+        Rule::Expiration { .. } => rule(one),
+        Rule::Enablement { demands, other } => {
+            let known = demands.iter().map(|demand| demand_text(*demand));
+            let more = (!other.is_empty()).then_some("other demands");
+            join(known.chain(more), "nothing")
+        }
+        Rule::Approval { required: true, .. } => "approval".to_owned(),
+        Rule::Approval { .. } => "no approval".to_owned(),
+        Rule::AuthenticationContext { enabled: true, .. } => "context".to_owned(),
+        Rule::AuthenticationContext { .. } => "no context".to_owned(),
+        Rule::Notification {
+            level, defaults, ..
+        } => {
+            let level = level.map_or("unknown", level_text);
+            let whom = if *defaults {
+                "default recipients"
+            } else {
+                "other recipients"
+            };
+            format!("{level} to {whom}")
+        }
+    }
+}
+
 fn join<'a>(words: impl Iterator<Item = &'a str>, none: &str) -> String {
     let words: Vec<&str> = words.collect();
     if words.is_empty() {
