@@ -22,6 +22,11 @@ const KUBERNETES_LDFLAGS: &str = "-s -w \
     -X k8s.io/component-base/version.gitVersion=v1.36.3 \
     -X k8s.io/component-base/version.gitMajor=1 \
     -X k8s.io/component-base/version.gitMinor=36";
+/// The same for the oldest release.
+const OLDEST_KUBERNETES_LDFLAGS: &str = "-s -w \
+    -X k8s.io/component-base/version.gitVersion=v1.34.4 \
+    -X k8s.io/component-base/version.gitMajor=1 \
+    -X k8s.io/component-base/version.gitMinor=34";
 /// Nothing stamped in.
 const LDFLAGS: &str = "-s -w";
 
@@ -48,6 +53,14 @@ const KUBERNETES: Module = Module {
     go_mod: include_str!("../go/kubernetes/go.mod"),
     go_sum: include_str!("../go/kubernetes/go.sum"),
     ldflags: KUBERNETES_LDFLAGS,
+    tags: "",
+};
+
+const OLDEST_KUBERNETES: Module = Module {
+    folder: "kubernetes-1.34",
+    go_mod: include_str!("../go/kubernetes-1.34/go.mod"),
+    go_sum: include_str!("../go/kubernetes-1.34/go.sum"),
+    ldflags: OLDEST_KUBERNETES_LDFLAGS,
     tags: "",
 };
 
@@ -103,6 +116,19 @@ pub(crate) const CONTROL_PLANE: Family = Family {
         ("kubectl", &KUBERNETES, "k8s.io/kubernetes/cmd/kubectl"),
     ],
     cost: "all: 6 minutes on 2 cores, 3 GB in Go's caches",
+};
+
+/// The API server of the oldest release that tests run on; all else is as for the newest.
+pub(crate) const OLDEST_API_SERVER: Family = Family {
+    title: "Kubernetes v1.34.4",
+    name: "kubernetes-v1.34.4",
+    modules: &[OLDEST_KUBERNETES],
+    programs: &[(
+        "kube-apiserver",
+        &OLDEST_KUBERNETES,
+        "k8s.io/kubernetes/cmd/kube-apiserver",
+    )],
+    cost: "4 minutes on 2 cores, 2 GB in Go's caches",
 };
 
 /// What renders and installs the chart.
@@ -318,6 +344,7 @@ mod tests {
     use super::*;
 
     const KUBERNETES_VERSION: &str = "v1.36.3";
+    const OLDEST_KUBERNETES_VERSION: &str = "v1.34.4";
     const ETCD_VERSION: &str = "v3.6.16";
     const HELM_VERSION: &str = "v4.3.1";
     const PROMETHEUS_VERSION: &str = "v0.313.5";
@@ -396,6 +423,15 @@ mod tests {
             assert!(CONTROL_PLANE.title.contains(version));
             assert!(CONTROL_PLANE.name.contains(version));
         }
+        assert!(pinned(
+            &OLDEST_KUBERNETES,
+            &format!("k8s.io/kubernetes {OLDEST_KUBERNETES_VERSION}")
+        ));
+        assert!(OLDEST_API_SERVER.title.contains(OLDEST_KUBERNETES_VERSION));
+        assert!(OLDEST_API_SERVER.name.contains(OLDEST_KUBERNETES_VERSION));
+        assert!(
+            OLDEST_KUBERNETES_LDFLAGS.contains(&format!("gitVersion={OLDEST_KUBERNETES_VERSION}"))
+        );
         assert!(CHART_TOOLS.title.contains(HELM_VERSION));
         assert!(CHART_TOOLS.name.contains(HELM_VERSION));
         assert!(KUBERNETES_LDFLAGS.contains(&format!("gitVersion={KUBERNETES_VERSION}")));
