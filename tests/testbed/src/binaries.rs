@@ -121,7 +121,7 @@ pub async fn promtool() -> Result<PathBuf, Error> {
     tool("promtool", &go_build::RULE_TOOLS).await
 }
 
-/// The definitions of prometheus-operator's ServiceMonitor and PrometheusRule, from its Go module.
+/// The definitions of prometheus-operator's `ServiceMonitor` and `PrometheusRule`, from its Go module.
 ///
 /// # Errors
 /// If Go is missing, or the module cannot be had.
