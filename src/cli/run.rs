@@ -1,6 +1,6 @@
 //! `pim-operator run`.
 
-use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 use kube::{Client, Config};
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     controller::{
         clock::{Clock, SystemClock},
+        election::Timings,
         run::{FEDERATED_TOKEN_FILE, Operator, termination},
     },
     graph::{RetryLimits, Timeouts},
@@ -55,6 +56,16 @@ pub struct RunArgs {
     /// This replica's name in the lease and in events.
     #[arg(long, env = "POD_NAME", default_value = "pim-operator")]
     identity: String,
+    /// How long a lease that is not renewed keeps other replicas from leading, in seconds: the longest gap after a crash.
+    #[arg(long, default_value_t = 15, value_name = "SECONDS")]
+    lease_duration: u32,
+    /// How long after its last renewal a leader still writes, in seconds. Between the two lies what a request may take that left
+    /// at the last moment.
+    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    renew_deadline: u32,
+    /// How often a leader renews its lease, in seconds.
+    #[arg(long, default_value_t = 2, value_name = "SECONDS")]
+    retry_period: u32,
     /// The namespaces whose Argo CD Applications may name the Git revision of an object, Argo CD's own first. Whoever may edit
     /// an Application there can choose the revision that requests carry.
     #[arg(long, value_delimiter = ',', default_value = "argocd")]
@@ -90,13 +101,22 @@ impl RunArgs {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
-        let traces = Traces::open(runtime.handle())?;
+        // Traces that cannot be had are no reason not to run; there is no log yet to say so in. What the library says of it may
+        // hold a password of the address.
+        let traces = Traces::open(runtime.handle());
+        let refused = traces.is_err();
+        let traces = traces.unwrap_or_default();
         let logs = Logs::begin(
             self.log_format,
             &self.log_filter,
             self.log_filter_file.clone(),
             traces.as_ref(),
         )?;
+        if refused {
+            tracing::warn!(
+                "no traces are exported: OTEL_EXPORTER_OTLP_ENDPOINT must be an address such as http://collector:4318, and OTEL_EXPORTER_OTLP_PROTOCOL, if it is set, http/protobuf"
+            );
+        }
         let clock = clock()?;
         runtime.spawn(logs.follow());
         let outcome = runtime.block_on(self.serve(clock));
@@ -115,6 +135,13 @@ impl RunArgs {
             tracing::info!("stopping once the passes in hand are finished");
             on_signal.cancel();
         });
+        let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
+        let timings = Timings {
+            lease: seconds(self.lease_duration),
+            renew: seconds(self.renew_deadline),
+            retry: seconds(self.retry_period),
+        }
+        .checked()?;
         let mut config = Config::infer().await?;
         config.headers.push((
             http::header::USER_AGENT,
@@ -133,6 +160,7 @@ impl RunArgs {
             listener: Some(TcpListener::bind(self.metrics_address).await?),
             argocd_namespaces: self.argocd_namespaces,
             identity: self.leader_elect.then_some(self.identity),
+            timings,
         };
         Box::pin(operator.run(stop)).await?;
         Ok(())

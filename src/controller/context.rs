@@ -19,6 +19,7 @@ use crate::{
 use super::{
     authority::Authority,
     clock::Clock,
+    election::Fence,
     events::Events,
     first_list::FirstList,
     grant::Grant,
@@ -40,6 +41,10 @@ pub struct Context {
     pub client: Client,
     /// The operator's own namespace: where tenants' Secrets live.
     pub namespace: String,
+    /// Whether this process may write.
+    pub fence: Arc<Fence>,
+    /// The name of this process in the election and in events; none when it is alone.
+    pub instance: Option<String>,
     /// Cancelled when the operator is to stop.
     pub stop: CancellationToken,
     /// The time.
@@ -85,6 +90,16 @@ impl Context {
             for object in kind.of_tenant(tenant) {
                 self.wakeups.trigger(&object);
             }
+        }
+    }
+
+    /// Has every tenant and every object looked at: nothing was while another replica led.
+    pub fn trigger_all(&self) {
+        for tenant in self.tenants.all() {
+            self.wakeups.trigger(&tenant);
+        }
+        for object in self.kinds.iter().flat_map(|kind| kind.all()) {
+            self.wakeups.trigger(&object);
         }
     }
 

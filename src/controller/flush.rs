@@ -2,6 +2,7 @@
 //! knows them. Without them it would only have to ask once more.
 
 use chrono::{DateTime, Utc};
+use futures::{StreamExt, stream};
 use kube::ResourceExt;
 use tracing::warn;
 
@@ -17,6 +18,9 @@ use super::{
     status::whole_seconds,
 };
 
+/// How many answers are written at a time.
+const SIDE_BY_SIDE: usize = 16;
+
 /// Writes the answers that are not in status yet. An object that has changed since is left to the next process.
 pub async fn flush<K: Grant>(reconciler: &Reconciler<K>) {
     let unwritten = reconciler.memory.unwritten();
@@ -24,15 +28,18 @@ pub async fn flush<K: Grant>(reconciler: &Reconciler<K>) {
         return;
     }
     let now = whole_seconds(reconciler.context.clock.now());
-    for guard in reconciler.store.state() {
-        let Ok(grant) = &guard.0 else { continue };
-        let Some(answer) = grant.uid().and_then(|uid| unwritten.get(&uid)) else {
-            continue;
-        };
-        if let Err(error) = write_down(reconciler, grant, answer, now).await {
-            warn!(kind = K::KIND, name = grant.name_any(), %error, "an answer was not written before the end");
-        }
-    }
+    // Another replica may be waiting for the lease meanwhile.
+    stream::iter(reconciler.store.state())
+        .for_each_concurrent(SIDE_BY_SIDE, async |guard| {
+            let Ok(grant) = &guard.0 else { return };
+            let Some(answer) = grant.uid().and_then(|uid| unwritten.get(&uid)) else {
+                return;
+            };
+            if let Err(error) = write_down(reconciler, grant, answer, now).await {
+                warn!(kind = K::KIND, name = grant.name_any(), %error, "an answer was not written before the end");
+            }
+        })
+        .await;
 }
 
 async fn write_down<K: Grant>(

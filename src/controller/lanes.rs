@@ -166,6 +166,10 @@ pub async fn reconcile_in_turn<K: Grant>(
     guard: Arc<DeserializeGuard<K>>,
     reconciler: Arc<Reconciler<K>>,
 ) -> Result<Action, ReconcileError> {
+    if !reconciler.context.fence.leads() {
+        // All are looked at when this replica begins to lead.
+        return Ok(Action::await_change());
+    }
     let object = ObjectKey::of(K::KIND, guard.as_ref());
     let lanes = &reconciler.context.lanes;
     let mut turn = None;
@@ -249,6 +253,24 @@ mod tests {
         lanes.forget(&eligibility(101));
         assert_eq!(triggers.try_recv().unwrap(), eligibility(200));
         turns.push(lanes.enter(&eligibility(200), "slow").unwrap());
+    }
+
+    #[test]
+    fn those_under_way_and_those_who_wait_are_counted_by_kind() {
+        let (lanes, _triggers) = lanes();
+        let mut turns: Vec<_> = (0..WIDTH)
+            .map(|number| lanes.enter(&eligibility(number), "slow").unwrap())
+            .collect();
+        turns.extend(lanes.enter(&eligibility(900), "quick"));
+        turns.extend(lanes.enter(&object("GroupAssignment", 1), "slow"));
+        assert!(lanes.enter(&eligibility(100), "slow").is_none());
+        let expected = BTreeMap::from([
+            (("GroupAssignment", "running"), 1),
+            (("GroupAssignment", "waiting"), 0),
+            (("GroupEligibility", "running"), WIDTH as u64 + 1),
+            (("GroupEligibility", "waiting"), 1),
+        ]);
+        assert_eq!(lanes.count(), expected);
     }
 
     #[test]

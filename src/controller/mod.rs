@@ -16,6 +16,7 @@ pub mod clock;
 pub mod context;
 mod delete;
 pub mod directory;
+pub mod election;
 pub mod events;
 pub mod first_list;
 mod flush;

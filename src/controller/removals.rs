@@ -75,9 +75,17 @@ struct Ledger {
     loaded: OnceCell<()>,
     book: Mutex<Book>,
     /// What the API server holds.
-    written: tokio::sync::Mutex<RemovalGuardStatus>,
+    written: tokio::sync::Mutex<Written>,
     /// The last failure to read everything once.
     first_read: tokio::sync::Mutex<Option<(DateTime<Utc>, Arc<GraphError>)>>,
+}
+
+/// The record as this process knows it to be written.
+#[derive(Default)]
+struct Written {
+    status: RemovalGuardStatus,
+    /// The revision of the tenant that it was last seen under.
+    revision: Option<String>,
 }
 
 #[derive(Default)]
@@ -165,13 +173,13 @@ impl Removals {
         };
         match answer {
             Answer::Allow { .. } => {
-                if let Err(error) = ledger.persist(context).await {
+                if let Err(error) = self.persist(&ledger, context).await {
                     ledger.give_back(uid);
                     return Err(error);
                 }
             }
             Answer::Hold if has_tripped => {
-                ledger.persist(context).await?;
+                self.persist(&ledger, context).await?;
                 ledger.say_that_it_tripped(context, tenant);
             }
             Answer::Hold => self.unwritten.notify_one(),
@@ -257,13 +265,10 @@ impl Removals {
             info!(target: "pim_operator::audit", tenant = tenant.name_any(), acknowledgment = value, count, "revocations acknowledged");
             let note = format!("{count} revocations are let through");
             let type_ = EventType::Normal;
-            context.events.publish(
-                tenant,
-                type_,
-                Announcement::RemovalsAcknowledged,
-                "Reconcile",
-                note,
-            );
+            let news = Announcement::RemovalsAcknowledged;
+            context
+                .events
+                .publish(tenant, type_, news, "Reconcile", note);
             for object in &waiting {
                 context.wakeups.trigger(object);
             }
@@ -284,9 +289,28 @@ impl Removals {
             context.trigger_grants_of(&tenant.name_any());
         }
         if changed {
-            ledger.persist(context).await?;
+            self.persist(&ledger, context).await?;
         }
         Ok(())
+    }
+
+    /// Records a guard as it is. One whose record somebody else has changed is forgotten, and read anew before it is asked again.
+    async fn persist(&self, ledger: &Arc<Ledger>, context: &Context) -> Result<(), kube::Error> {
+        let outcome = ledger.persist(context).await;
+        if let Err(kube::Error::Api(status)) = &outcome
+            && status.is_conflict()
+        {
+            warn!(
+                tenant = ledger.tenant,
+                "the removal guard's record was changed by somebody else, and is read anew"
+            );
+            let mut ledgers = lock(&self.ledgers);
+            let ours = ledgers.get(&ledger.tenant);
+            if ours.is_some_and(|known| Arc::ptr_eq(known, ledger)) {
+                ledgers.remove(&ledger.tenant);
+            }
+        }
+        outcome
     }
 
     /// What a tenant that is signed in to says of its brakes.
@@ -373,7 +397,7 @@ impl Removals {
     pub async fn write(&self, context: &Context) {
         let ledgers: Vec<_> = lock(&self.ledgers).values().cloned().collect();
         for ledger in ledgers {
-            match ledger.persist(context).await {
+            match self.persist(&ledger, context).await {
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}
                 Err(error) => {
                     warn!(tenant = ledger.tenant, %error, "the removal guard's record was not written");
@@ -382,6 +406,14 @@ impl Removals {
             }
         }
     }
+}
+
+/// The guard's record in a tenant.
+fn recorded(tenant: EntraTenant) -> RemovalGuardStatus {
+    tenant
+        .status
+        .and_then(|status| status.removal_guard)
+        .unwrap_or_default()
 }
 
 /// The name of a trip, should one come: nobody knows it before.
@@ -394,17 +426,18 @@ impl Ledger {
     async fn load(&self, context: &Context) -> Result<(), kube::Error> {
         let read = || async {
             let api = Api::<EntraTenant>::all(context.client.clone());
-            let status = api.get_opt(&self.tenant).await?;
-            let recorded = status
-                .and_then(|tenant| tenant.status)
-                .and_then(|status| status.removal_guard)
-                .unwrap_or_default();
+            let tenant = api.get_opt(&self.tenant).await?;
+            let revision = tenant.as_ref().and_then(ResourceExt::resource_version);
+            let recorded = tenant.map(recorded).unwrap_or_default();
             {
                 let mut book = lock(&self.book);
                 book.guard = Guard::read(&recorded);
                 book.at_least = recorded.waiting.unwrap_or_default() as usize;
             }
-            *self.written.lock().await = recorded;
+            *self.written.lock().await = Written {
+                status: recorded,
+                revision,
+            };
             Ok(())
         };
         self.loaded.get_or_try_init(read).await.map(drop)
@@ -417,7 +450,7 @@ impl Ledger {
         }
         let mut written = self.written.lock().await;
         let status = lock(&self.book).status(&self.tenant);
-        if *written == status {
+        if written.status == status {
             return Ok(());
         }
         let mut fields = serde_json::to_value(&status).map_err(kube::Error::SerdeError)?;
@@ -426,18 +459,42 @@ impl Ledger {
                 fields[field] = Value::Null;
             }
         }
-        let patch = json!({"status": {"removalGuard": fields}});
-        Api::<EntraTenant>::all(context.client.clone())
-            .patch_status(&self.tenant, &PatchParams::default(), &Patch::Merge(patch))
-            .await?;
-        if written.message != status.message {
+        let api = Api::<EntraTenant>::all(context.client.clone());
+        loop {
+            let patch = json!({
+                "metadata": {"resourceVersion": written.revision},
+                "status": {"removalGuard": &fields},
+            });
+            let parameters = PatchParams::default();
+            match api
+                .patch_status(&self.tenant, &parameters, &Patch::Merge(patch))
+                .await
+            {
+                Ok(tenant) => {
+                    written.revision = tenant.resource_version();
+                    break;
+                }
+                // Most often something else about the tenant was written. Whoever finds the record itself changed counts on what is
+                // no longer so: another replica leads.
+                Err(kube::Error::Api(conflict)) if conflict.is_conflict() => {
+                    let tenant = api.get(&self.tenant).await?;
+                    let revision = tenant.resource_version();
+                    if recorded(tenant) != written.status {
+                        return Err(kube::Error::Api(conflict));
+                    }
+                    written.revision = revision;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if written.status.message != status.message {
             context.wakeups.trigger(&ObjectKey {
                 kind: KIND,
                 namespace: String::new(),
                 name: self.tenant.clone(),
             });
         }
-        *written = status;
+        written.status = status;
         Ok(())
     }
 

@@ -11,7 +11,6 @@ use futures::{
     future::{BoxFuture, join_all},
     stream::select,
 };
-use k8s_controller::LeaderElection;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
@@ -40,6 +39,7 @@ use super::{
     authority::{Authority, watch_boundaries, watch_labels},
     clock::Clock,
     context::Context,
+    election::{Election, Fence, LeaseLost, Timings, fenced},
     events::Events,
     first_list::{Filled, FirstList},
     grant::ObjectKey,
@@ -51,7 +51,7 @@ use super::{
     registry::Registry,
     removals::Removals,
     secrets,
-    serve::{Readiness, serve},
+    serve::{Health, Readiness, serve},
     several::Part,
     tenant_report::keep_reporting,
     tenants::{self, Tenants},
@@ -87,14 +87,16 @@ pub struct Operator {
     pub argocd_namespaces: Vec<String>,
     /// Who takes part in the election of a leader; none means that this process is alone.
     pub identity: Option<String>,
+    /// The times of the election.
+    pub timings: Timings,
 }
 
 /// Why the operator could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The lease was lost: another replica leads now, and this process must end at once.
-    #[error("the leader lease was lost")]
-    LeaseLost,
+    #[error(transparent)]
+    LeaseLost(#[from] LeaseLost),
 }
 
 impl Operator {
@@ -119,18 +121,24 @@ impl Operator {
             listener,
             argocd_namespaces,
             identity,
+            timings,
         } = self;
+        let instance = identity.as_deref().map(Election::identity_of);
+        let fence = Arc::new(match instance {
+            None => Fence::alone(Arc::clone(&clock)),
+            Some(_) => Fence::elected(Arc::clone(&clock), timings.renew),
+        });
         if let Some(listener) = listener {
             server = Some(tokio::spawn(serve(
                 listener,
                 Arc::clone(&metrics),
-                readiness.clone(),
+                Health::new(readiness.clone(), Arc::clone(&fence), timings.lease),
                 stop.clone(),
             )));
         }
-        let instance = identity.clone();
         let parts = Parts {
-            client: client.clone(),
+            client: fenced(client.clone(), Arc::clone(&fence)),
+            fence: Arc::clone(&fence),
             namespace: namespace.clone(),
             watch_namespaces,
             watch_tenant,
@@ -140,45 +148,40 @@ impl Operator {
             timeouts,
             retry,
             metrics,
-            readiness: readiness.clone(),
+            readiness,
             argocd_namespaces,
-            instance,
+            instance: instance.clone(),
         };
-        let outcome = match identity {
+        // Cancelled once all that this process has to write is written.
+        let written = CancellationToken::new();
+        let work = controllers(parts, stop.clone(), written.clone());
+        let outcome = match instance {
             None => {
-                controllers(parts, stop.clone()).await;
+                work.await;
                 Ok(())
             }
-            Some(identity) => {
-                // A standby is ready: a rolling update waits for it.
-                readiness.set(true);
-                let election = LeaderElection::new(client, &namespace, "pim-operator", &identity);
-                let led = tokio::select! {
-                    led = election.with_lease(controllers(parts, stop.clone())) => led,
-                    () = stop_while_standing_by(&stop) => Some(()),
+            Some(instance) => {
+                let election = Election::new(client, &namespace, instance, timings, fence);
+                let work = async {
+                    work.await;
+                    Ok(())
                 };
-                election.release().await;
-                led.ok_or(RunError::LeaseLost)
+                // Whoever loses the lease drops the work where it is.
+                tokio::try_join!(work, election.run(&written)).map(drop)
             }
         };
         stop.cancel();
-        if let Some(server) = server {
+        if let Some(server) = server.filter(|_| outcome.is_ok()) {
             // It ends with the token; how it ended changes nothing any more.
             let _ = server.await;
         }
-        outcome
+        Ok(outcome?)
     }
-}
-
-/// Ends a standby that is told to stop. A leader ends by itself, once its passes are finished.
-async fn stop_while_standing_by(stop: &CancellationToken) {
-    stop.cancelled().await;
-    // Longer than any pass: a leader's own end comes first.
-    tokio::time::sleep(std::time::Duration::from_secs(25)).await;
 }
 
 struct Parts {
     client: Client,
+    fence: Arc<Fence>,
     namespace: String,
     watch_namespaces: Vec<String>,
     watch_tenant: Option<String>,
@@ -193,9 +196,14 @@ struct Parts {
     instance: Option<String>,
 }
 
-async fn controllers(parts: Parts, stop: CancellationToken) {
+/// Watches everything, and acts on it while this process leads; another replica keeps its stores filled meanwhile, so that it can
+/// begin at once. `written` is cancelled when nothing is left to write but events.
+async fn controllers(parts: Parts, stop: CancellationToken, written: CancellationToken) {
+    // However this ends.
+    let written = written.drop_guard();
     let Parts {
         client,
+        fence,
         namespace,
         watch_namespaces,
         watch_tenant,
@@ -232,6 +240,8 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
     let context = Arc::new(Context {
         client: client.clone(),
         namespace,
+        fence,
+        instance: instance.clone(),
         stop: stop.clone(),
         clock,
         federated_token_file,
@@ -251,17 +261,27 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         claims_primed: OnceCell::new(),
         lanes: Arc::new(Lanes::new(Arc::clone(&wakeups))),
     });
-    context.metrics.follow(&context);
-    let _leading = context.metrics.lead();
     // Read once, before anything is sent.
     context.origins.cluster().await;
     let timers = tokio::spawn(async move { wakeups.run().await });
     let reports = tokio::spawn(keep_reporting(Arc::clone(&context)));
-    let is_ready = async move {
+    let is_ready = async {
         let all = join_all(first_lists.iter().map(FirstList::is_read)).await;
         readiness.set(all.into_iter().all(|read| read));
         info!("the operator is ready");
+        stop.cancelled().await;
+        readiness.set(false);
         std::future::pending::<()>().await;
+    };
+    let leads = async {
+        context.fence.led().await;
+        let _leading = context.metrics.lead();
+        // A standby knows the same objects, which must not be counted twice.
+        context.metrics.follow(&context);
+        if context.fence.is_elected() {
+            context.trigger_all();
+        }
+        context.removals.run(&context).await;
     };
     let tenants = tenant_controller(
         &context,
@@ -286,9 +306,10 @@ async fn controllers(parts: Parts, stop: CancellationToken) {
         () = fence => {}
         () = secrets::follow(&context) => {}
         () = is_ready => {}
-        () = context.removals.run(&context) => {}
+        () = leads => {}
     }
     context.removals.write(&context).await;
+    drop(written);
     timers.abort();
     reports.abort();
     context.events.close().await;

@@ -1,11 +1,15 @@
 //! `/metrics`, `/healthz` and `/readyz`.
 //!
-//! Healthy means that the process answers; ready means that it has read the Kubernetes objects it works from. Neither asks
-//! Graph: a restart does not mend an outage of Entra.
+//! Healthy means that the process moves; ready means that it has read the Kubernetes objects it works from, so that it leads or
+//! could begin to. A replica that stands by is ready: a rolling update waits for it. Neither asks Graph or the API server: a restart
+//! mends no outage of either.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -18,7 +22,12 @@ use axum::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::metrics::Metrics;
+use super::{election::Fence, metrics::Metrics, wakeups::lock};
+
+/// How often the runtime shows that it moves.
+const BEAT: Duration = Duration::from_secs(1);
+/// How long it may show nothing: longer than any pause of a busy node.
+const STILL: Duration = Duration::from_secs(30);
 
 /// Whether the operator is ready.
 #[derive(Clone, Default)]
@@ -35,6 +44,46 @@ impl Readiness {
     }
 }
 
+/// What the health of this process is told by.
+#[derive(Clone)]
+pub struct Health {
+    readiness: Readiness,
+    fence: Arc<Fence>,
+    lease: Duration,
+    beat: Arc<Mutex<Instant>>,
+}
+
+impl Health {
+    /// Well, for now.
+    #[must_use]
+    pub fn new(readiness: Readiness, fence: Arc<Fence>, lease: Duration) -> Self {
+        Self {
+            readiness,
+            fence,
+            lease,
+            beat: Arc::new(Mutex::new(Instant::now())),
+        }
+    }
+
+    /// Shows that the runtime moves, for as long as it does.
+    async fn beat(&self) {
+        loop {
+            tokio::time::sleep(BEAT).await;
+            *lock(&self.beat) = Instant::now();
+        }
+    }
+
+    /// What is wrong with this process, if a restart can mend it.
+    fn ailment(&self) -> Option<&'static str> {
+        if lock(&self.beat).elapsed() > STILL {
+            return Some("the runtime does not move\n");
+        }
+        // Whoever loses its lease ends by itself, an outage of the API server included. This one did not.
+        let overdue = self.fence.since_renewal()? > self.lease + STILL;
+        overdue.then_some("the lease ran out long ago, and the process has not ended\n")
+    }
+}
+
 /// Serves until the operator stops.
 ///
 /// # Errors
@@ -42,21 +91,31 @@ impl Readiness {
 pub async fn serve(
     listener: TcpListener,
     metrics: Arc<Metrics>,
-    readiness: Readiness,
+    health: Health,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let app = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .route("/metrics", get(text))
-        .with_state((metrics, readiness));
-    axum::serve(listener, app)
-        .with_graceful_shutdown(async move { stop.cancelled().await })
-        .await
+        .with_state((metrics, health.clone()));
+    let served =
+        axum::serve(listener, app).with_graceful_shutdown(async move { stop.cancelled().await });
+    tokio::select! {
+        served = served => served,
+        () = health.beat() => Ok(()),
+    }
 }
 
-async fn ready(State((_, readiness)): State<(Arc<Metrics>, Readiness)>) -> impl IntoResponse {
-    if readiness.get() {
+async fn healthy(State((_, health)): State<(Arc<Metrics>, Health)>) -> impl IntoResponse {
+    match health.ailment() {
+        None => (StatusCode::OK, "ok\n"),
+        Some(ailment) => (StatusCode::SERVICE_UNAVAILABLE, ailment),
+    }
+}
+
+async fn ready(State((_, health)): State<(Arc<Metrics>, Health)>) -> impl IntoResponse {
+    if health.readiness.get() {
         (StatusCode::OK, "ok\n")
     } else {
         (
@@ -66,7 +125,7 @@ async fn ready(State((_, readiness)): State<(Arc<Metrics>, Readiness)>) -> impl 
     }
 }
 
-async fn text(State((metrics, _)): State<(Arc<Metrics>, Readiness)>) -> impl IntoResponse {
+async fn text(State((metrics, _)): State<(Arc<Metrics>, Health)>) -> impl IntoResponse {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     match metrics.encode() {
         Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, OPEN_METRICS)], text),
@@ -75,5 +134,53 @@ async fn text(State((metrics, _)): State<(Arc<Metrics>, Readiness)>) -> impl Int
             [(header::CONTENT_TYPE, "text/plain")],
             String::new(),
         ),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::controller::clock::SystemClock;
+
+    fn health(fence: Fence) -> Health {
+        Health::new(
+            Readiness::default(),
+            Arc::new(fence),
+            Duration::from_secs(15),
+        )
+    }
+
+    fn long_ago() -> Instant {
+        Instant::now().checked_sub(STILL * 2).unwrap()
+    }
+
+    #[test]
+    fn a_runtime_that_does_not_move_is_told() {
+        let health = health(Fence::alone(Arc::new(SystemClock)));
+        assert_eq!(health.ailment(), None);
+        *lock(&health.beat) = long_ago();
+        assert_eq!(health.ailment(), Some("the runtime does not move\n"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_runtime_that_moves_keeps_showing_it() {
+        let health = health(Fence::alone(Arc::new(SystemClock)));
+        *lock(&health.beat) = long_ago();
+        let beats = tokio::time::timeout(BEAT * 2, health.beat());
+        beats.await.unwrap_err();
+        assert_eq!(health.ailment(), None);
+    }
+
+    #[test]
+    fn a_leader_that_outlives_its_lease_is_told_and_a_standby_is_well() {
+        let fence = Fence::elected(Arc::new(SystemClock), Duration::from_secs(10));
+        let health = health(fence);
+        assert_eq!(health.ailment(), None);
+        health.fence.renewed(health.fence.moment());
+        assert_eq!(health.ailment(), None);
+        let lost = health.fence.moment().earlier(Duration::from_mins(2));
+        health.fence.renewed(lost);
+        assert!(health.ailment().unwrap().contains("lease"));
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     },
     graph::{
         self, Advice, AssertionProvider, Credential, GraphConfig, GraphError, Limits, TokenFile,
+        WritePermit,
     },
 };
 
@@ -254,6 +255,11 @@ pub(super) fn config(
     config.timeouts = context.timeouts;
     config.retry = context.retry;
     config.metrics = context.metrics.graph_observer(&tenant.name_any());
+    config.permit = Arc::clone(&context.fence) as Arc<dyn WritePermit>;
+    if let Some(instance) = &context.instance {
+        // Graph's activity log then tells which replica asked.
+        config.user_agent = format!("{} ({instance})", config.user_agent);
+    }
     Ok(config)
 }
 

@@ -160,6 +160,16 @@ impl Tenants {
         lock(&self.connections).values().filter_map(ready).collect()
     }
 
+    /// Every EntraTenant, signed in to or not.
+    #[must_use]
+    pub fn all(&self) -> Vec<ObjectKey> {
+        let tenants = self.store.state();
+        let keys = tenants
+            .iter()
+            .map(|tenant| ObjectKey::of(KIND, tenant.as_ref()));
+        keys.collect()
+    }
+
     /// The EntraTenant of a name.
     #[must_use]
     pub fn object(&self, name: &str) -> Option<Arc<EntraTenant>> {
@@ -249,6 +259,10 @@ pub async fn reconcile(
     tenant: Arc<EntraTenant>,
     context: Arc<Context>,
 ) -> Result<Action, kube::Error> {
+    if !context.fence.leads() {
+        // All are looked at when this replica begins to lead.
+        return Ok(Action::await_change());
+    }
     let span = spans::reconcile(&ObjectKey::of(KIND, tenant.as_ref()));
     let outcome = pass(tenant, context).instrument(span.clone()).await;
     spans::ended(&span, outcome.is_ok());

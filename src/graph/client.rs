@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     auth::{TokenIdentity, TokenSource},
     batch::{Coalescer, Reply},
-    config::{GraphConfig, Limits, Priority, RetryLimits},
+    config::{GraphConfig, Limits, Priority, RetryLimits, WritePermit},
     error::{GraphError, Intent},
     http::{self, Answer, Call},
     limiter::{Closed, Limiter, Slot},
@@ -44,6 +44,7 @@ pub(super) struct Core {
     pub(super) batch: Coalescer,
     retry: RetryLimits,
     pub(super) observer: Arc<dyn GraphObserver>,
+    permit: Arc<dyn WritePermit>,
     tenant_id: String,
 }
 
@@ -107,6 +108,7 @@ impl GraphClient {
                 batch: Coalescer::default(),
                 retry: config.retry,
                 observer: config.metrics,
+                permit: config.permit,
                 tenant_id: config.tenant_id,
             }),
             priority: Priority::Background,
@@ -379,7 +381,13 @@ impl Core {
     ) -> Result<Answer, GraphError> {
         slot.spend(calls).await.map_err(closed)?;
         let bearer = self.tokens.bearer().await?;
-        let answer = http::exchange(&self.http, call, &bearer, self.observer.as_ref()).await?;
+        // The last thing before it leaves: the wait for a slot or a token may have been long.
+        let permit = (call.intent != Intent::Read).then_some(&self.permit);
+        if permit.is_some_and(|permit| !permit.may_write()) {
+            return Err(GraphError::Withheld);
+        }
+        let answer =
+            http::exchange(&self.http, call, &bearer, self.observer.as_ref(), permit).await?;
         self.limiter.learn(answer.status, &answer.headers);
         if answer.status == 401 {
             self.tokens.discard(bearer.serial).await;

@@ -34,6 +34,8 @@ pub struct GraphConfig {
     pub extra_ca_pem: Option<Vec<u8>>,
     /// Is told about every call, for metrics.
     pub metrics: Arc<dyn GraphObserver>,
+    /// Is asked just before each write leaves.
+    pub permit: Arc<dyn WritePermit>,
 }
 
 impl GraphConfig {
@@ -56,6 +58,7 @@ impl GraphConfig {
             user_agent: concat!("pim-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
             extra_ca_pem: None,
             metrics: Arc::new(NoObserver),
+            permit: Arc::new(Always),
         })
     }
 }
@@ -69,6 +72,22 @@ impl fmt::Debug for GraphConfig {
             .field("credential", &self.credential)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
+    }
+}
+
+/// Whether writes may leave: whoever shares the work with others must not write when it is another's turn.
+pub trait WritePermit: Send + Sync {
+    /// Whether a write may leave at this moment; must return at once.
+    fn may_write(&self) -> bool;
+}
+
+/// Writes may always leave.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Always;
+
+impl WritePermit for Always {
+    fn may_write(&self) -> bool {
+        true
     }
 }
 

@@ -1,8 +1,16 @@
 //! One HTTP exchange: from a call to an answer or a [`GraphError`].
 
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use http_body::{Body, Frame, SizeHint};
 use reqwest::{
     Method,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER},
@@ -15,7 +23,7 @@ use uuid::Uuid;
 
 use super::{
     auth::Bearer,
-    config::{GraphConfig, Priority},
+    config::{GraphConfig, Priority, WritePermit},
     error::{GraphError, Intent, NoAnswer, Refusal},
     limiter::Limiter,
     observer::{EndpointClass, GraphObserver, Outcome},
@@ -32,6 +40,40 @@ pub(super) struct Call {
     pub(super) body: Option<Vec<u8>>,
     /// Sent as `client-request-id`; the same for all tries.
     pub(super) id: Uuid,
+}
+
+/// The body of a write, which asks once more when it is fetched to be sent: a connection may have had to be made first.
+/// Without its body, Graph takes a request for one that broke off.
+struct Permitted {
+    bytes: Option<Bytes>,
+    permit: Arc<dyn WritePermit>,
+}
+
+impl Body for Permitted {
+    type Data = Bytes;
+    type Error = GraphError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, GraphError>>> {
+        let frame = self.bytes.take().map(|bytes| {
+            if self.permit.may_write() {
+                Ok(Frame::data(bytes))
+            } else {
+                Err(GraphError::Withheld)
+            }
+        });
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
 }
 
 /// The headers the client looks at.
@@ -171,9 +213,10 @@ pub(super) async fn exchange(
     call: &Call,
     bearer: &Bearer,
     observer: &dyn GraphObserver,
+    permit: Option<&Arc<dyn WritePermit>>,
 ) -> Result<Answer, GraphError> {
     let started = Instant::now();
-    let result = send(http, call, bearer).await;
+    let result = send(http, call, bearer, permit).await;
     let elapsed = started.elapsed();
     let (outcome, status, request_id) = match &result {
         Ok(answer) => (
@@ -200,16 +243,22 @@ async fn send(
     http: &reqwest::Client,
     call: &Call,
     bearer: &Bearer,
+    permit: Option<&Arc<dyn WritePermit>>,
 ) -> Result<Answer, reqwest::Error> {
     let mut request = http
         .request(call.method.clone(), call.url.clone())
         .header(AUTHORIZATION, bearer.header.clone())
         .header(ACCEPT, "application/json")
         .header("client-request-id", call.id.to_string());
-    if let Some(body) = &call.body {
-        request = request
-            .header(CONTENT_TYPE, "application/json")
-            .body(body.clone());
+    if let Some(bytes) = &call.body {
+        let body = match permit {
+            Some(permit) => reqwest::Body::wrap(Permitted {
+                bytes: Some(Bytes::from(bytes.clone())),
+                permit: Arc::clone(permit),
+            }),
+            None => bytes.clone().into(),
+        };
+        request = request.header(CONTENT_TYPE, "application/json").body(body);
     }
     let response = request.send().await?;
     let text = |headers: &HeaderMap, name: &str| -> Option<String> {

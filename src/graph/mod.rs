@@ -29,7 +29,9 @@ mod wire;
 
 pub use auth::{AssertionError, AssertionProvider, TokenFile, TokenIdentity, certificate_end};
 pub use client::GraphClient;
-pub use config::{Credential, GraphConfig, Limits, Priority, RetryLimits, Secret, Timeouts};
+pub use config::{
+    Always, Credential, GraphConfig, Limits, Priority, RetryLimits, Secret, Timeouts, WritePermit,
+};
 pub use error::{Advice, GraphError, NoAnswer, Refusal, SignInError};
 pub use observer::{EndpointClass, GraphObserver, NoObserver, Outcome, SPANS};
 pub use schedules::Listing;

@@ -60,7 +60,9 @@ impl Retries {
             GraphError::SignIn(error) => error.is_transient(),
             GraphError::Refused(refusal) => read && refusal.is_passing(),
             GraphError::NoAnswer { .. } | GraphError::Unreadable { .. } => read,
-            GraphError::ForeignNextLink { .. } | GraphError::Invalid(_) => false,
+            GraphError::ForeignNextLink { .. } | GraphError::Withheld | GraphError::Invalid(_) => {
+                false
+            }
         }
     }
 

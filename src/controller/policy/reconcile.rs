@@ -78,6 +78,10 @@ pub(super) async fn reconcile(
 ) -> Result<Action, ReconcileError> {
     let started = std::time::Instant::now();
     let context = &reconciler.context;
+    if !context.fence.leads() {
+        // All are looked at when this replica begins to lead.
+        return Ok(Action::await_change());
+    }
     let key = ObjectKey::of(KIND, guard.as_ref());
     let outcome = match &guard.0 {
         Ok(object) => {

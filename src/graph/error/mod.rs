@@ -132,6 +132,10 @@ pub enum GraphError {
         class: EndpointClass,
     },
 
+    /// A write was not sent: it was not this process's turn to write any more.
+    #[error("the request was not sent: this replica does not lead, or may not lead any more")]
+    Withheld,
+
     /// The client's settings or the call's arguments cannot work.
     #[error("{0}")]
     Invalid(String),
@@ -150,9 +154,9 @@ impl GraphError {
             Self::Throttled { retry_after, .. } => Advice::RetryAfter(*retry_after),
             Self::SignIn(error) if error.is_transient() => Advice::Retry,
             Self::SignIn(_) => Advice::FixCredential,
-            Self::NoAnswer { write: true, .. } | Self::Unreadable { write: true, .. } => {
-                Advice::ReObserve
-            }
+            Self::NoAnswer { write: true, .. }
+            | Self::Unreadable { write: true, .. }
+            | Self::Withheld => Advice::ReObserve,
             Self::NoAnswer { .. } | Self::Unreadable { .. } => Advice::Retry,
             Self::ForeignNextLink { .. } | Self::Invalid(_) => Advice::GiveUp,
         }

@@ -16,6 +16,7 @@ use kube::{
 use pim_operator::{
     api::{boundary::GrantBoundary, crds, status::GrantStatus, tenant::EntraTenant},
     controller::{
+        election::Timings,
         grant::Grant,
         run::{FEDERATED_TOKEN_FILE, Operator as Controller},
     },
@@ -269,6 +270,7 @@ impl Bed {
             listener: None,
             argocd_namespaces: vec!["argocd".to_owned()],
             identity: None,
+            timings: Timings::default(),
         }
     }
 

@@ -8,6 +8,7 @@
 pub mod bed;
 pub mod clock;
 pub mod detour;
+pub mod drill;
 mod expect;
 pub mod kill_points;
 pub mod load;

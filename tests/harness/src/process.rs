@@ -152,11 +152,32 @@ impl OperatorProcess {
     /// # Errors
     /// When the process cannot be signalled.
     pub fn terminate(&mut self) -> std::io::Result<bool> {
-        Command::new("kill")
-            .arg("-TERM")
+        self.signal("TERM")?;
+        Ok(self.child.wait()?.success())
+    }
+
+    /// Sends a signal, such as `STOP` or `CONT`, and does not wait.
+    ///
+    /// # Errors
+    /// When the process cannot be signalled.
+    pub fn signal(&self, name: &str) -> std::io::Result<()> {
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
             .arg(self.child.id().to_string())
             .status()?;
-        Ok(self.child.wait()?.success())
+        if sent.success() {
+            Ok(())
+        } else {
+            Err(std::io::Error::other(format!("no signal {name} was sent")))
+        }
+    }
+
+    /// Whether the process ended well; none while it runs.
+    ///
+    /// # Errors
+    /// When the process cannot be asked after.
+    pub fn ended(&mut self) -> std::io::Result<Option<bool>> {
+        Ok(self.child.try_wait()?.map(|status| status.success()))
     }
 }
 

@@ -147,6 +147,16 @@ async fn tool(program: &str, family: &go_build::Family) -> Result<PathBuf, Error
     Ok(build(&environment, family).await?.join(program))
 }
 
+/// The program that says of an object what Argo CD's health and Flux's kstatus say of it: built once from source, since it is ours.
+///
+/// # Errors
+/// If a tool for the build is missing, or if the build fails.
+pub async fn gitops_verdicts() -> Result<PathBuf, Error> {
+    let environment = Environment::current();
+    let folder = build(&environment, &go_build::GITOPS_VERDICTS).await?;
+    Ok(folder.join("gitops-verdicts"))
+}
+
 /// The folder with a family's programs, in the user's cache.
 async fn build(environment: &Environment, family: &go_build::Family) -> Result<PathBuf, Error> {
     let cache = environment.cache.as_ref().ok_or(Error::NoCacheFolder)?;

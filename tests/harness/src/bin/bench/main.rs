@@ -2,7 +2,9 @@
 //!
 //! Every case has bars; one that is missed makes the bench fail. Cases can be named as arguments; all run otherwise.
 
+mod availability;
 mod boundary;
+mod cold_start;
 mod estate;
 mod kill_points;
 mod memory;
@@ -46,6 +48,15 @@ enum Name {
     /// 500 grants of 40 roles are read again.
     #[value(name = "drift_check_roles")]
     Roles,
+    /// Two replicas: 20 kills, 20 graceful stops and 5 freezes of the leader, while 200 grants are created and changed.
+    #[value(name = "availability")]
+    Availability,
+    /// The operator starts on 1,000 grants, of which one has changed.
+    #[value(name = "cold_start")]
+    ColdStart,
+    /// The operator's memory with nothing to do.
+    #[value(name = "idle")]
+    Idle,
     /// Rulings on grants in a cluster of 500 boundaries.
     #[value(name = "boundary_decision")]
     Boundary,
@@ -103,6 +114,15 @@ async fn bench(args: &Args) -> Result<bool, BedError> {
     }
     if wanted(Name::TwoTenants) {
         cases.push(two_tenants::measure().await?);
+    }
+    if wanted(Name::ColdStart) {
+        cases.push(cold_start::measure().await?);
+    }
+    if wanted(Name::Idle) {
+        cases.push(cold_start::idle().await?);
+    }
+    if wanted(Name::Availability) {
+        cases.push(availability::measure().await?);
     }
     if wanted(Name::Boundary) {
         cases.push(boundary::measure()?);

@@ -45,6 +45,7 @@ pub async fn measure() -> Result<Case, BedError> {
     Ok(case)
 }
 
-fn rounded(mib: f64) -> f64 {
+/// To one place.
+pub fn rounded(mib: f64) -> f64 {
     (mib * 10.0).round() / 10.0
 }
