@@ -129,12 +129,18 @@ fn every_test_that_a_page_names_exists() {
     println!("{count} tests named");
 }
 
-/// The names of the API's group that `src/api/mod.rs` defines (annotations and finalizers), its version, and the name in events.
+/// The names of the API's group that `src/api/mod.rs` defines (annotations and finalizers), its version, the
+/// name in events, and where runbooks are.
 pub fn api_names() -> BTreeSet<String> {
     let source = read("src/api/mod.rs");
     let quoted = source.split('"').skip(1).step_by(2);
     let defined = quoted.filter(|text| text.starts_with("entrapim.dev/"));
-    let others = ["entrapim.dev/v1alpha1", "entrapim.dev/pim-operator"];
+    let others = [
+        "entrapim.dev/v1alpha1",
+        "entrapim.dev/pim-operator",
+        // Where alerts link to unless the chart is told another place.
+        "entrapim.dev/runbooks",
+    ];
     defined.chain(others).map(str::to_owned).collect()
 }
 

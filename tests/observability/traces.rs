@@ -23,7 +23,9 @@ use crate::{
 
 /// What came in: attributes of the service, and spans.
 #[derive(Clone, Default)]
-struct Collector(Arc<Mutex<(BTreeMap<String, String>, Vec<Span>)>>);
+struct Collector(Arc<Mutex<Seen>>);
+
+type Seen = (BTreeMap<String, String>, Vec<Span>);
 
 impl Collector {
     async fn listen(&self) -> SocketAddr {

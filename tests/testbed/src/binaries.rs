@@ -121,7 +121,7 @@ pub async fn promtool() -> Result<PathBuf, Error> {
     tool("promtool", &go_build::RULE_TOOLS).await
 }
 
-/// The definitions of prometheus-operator's ServiceMonitor and PrometheusRule, from its Go module.
+/// The definitions of prometheus-operator's `ServiceMonitor` and `PrometheusRule`, from its Go module.
 ///
 /// # Errors
 /// If Go is missing, or the module cannot be had.
@@ -145,6 +145,16 @@ async fn tool(program: &str, family: &go_build::Family) -> Result<PathBuf, Error
         return Ok(given);
     }
     Ok(build(&environment, family).await?.join(program))
+}
+
+/// The program that says of an object what Argo CD's health and Flux's kstatus say of it: built once from source, since it is ours.
+///
+/// # Errors
+/// If a tool for the build is missing, or if the build fails.
+pub async fn gitops_verdicts() -> Result<PathBuf, Error> {
+    let environment = Environment::current();
+    let folder = build(&environment, &go_build::GITOPS_VERDICTS).await?;
+    Ok(folder.join("gitops-verdicts"))
 }
 
 /// The folder with a family's programs, in the user's cache.

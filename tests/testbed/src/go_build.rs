@@ -2,7 +2,8 @@
 //! version.
 //!
 //! Kubernetes, etcd and Helm publish their source as Go modules, so `go build` is all it takes, on any machine
-//! with Go and access to its module proxy. The result is kept in the user's cache folder.
+//! with Go and access to its module proxy. A module of our own, such as `go/gitops`, brings its source along.
+//! The result is kept in the user's cache folder.
 //!
 //! To move to another version, change it in `go/*/go.mod` (for Kubernetes also in the `replace` lines: one
 //! for each module that its own `go.mod` replaces), run `go mod tidy` there, and change the constants below.
@@ -39,6 +40,8 @@ struct Module {
     ldflags: &'static str,
     /// Build tags.
     tags: &'static str,
+    /// Source files, of a module that is our own; what the others hold is pinned by their `go.sum`.
+    sources: &'static [(&'static str, &'static str)],
 }
 
 const ETCD: Module = Module {
@@ -47,6 +50,7 @@ const ETCD: Module = Module {
     go_sum: include_str!("../go/etcd/go.sum"),
     ldflags: LDFLAGS,
     tags: "",
+    sources: &[],
 };
 const KUBERNETES: Module = Module {
     folder: "kubernetes",
@@ -54,6 +58,7 @@ const KUBERNETES: Module = Module {
     go_sum: include_str!("../go/kubernetes/go.sum"),
     ldflags: KUBERNETES_LDFLAGS,
     tags: "",
+    sources: &[],
 };
 
 const OLDEST_KUBERNETES: Module = Module {
@@ -62,6 +67,7 @@ const OLDEST_KUBERNETES: Module = Module {
     go_sum: include_str!("../go/kubernetes-1.34/go.sum"),
     ldflags: OLDEST_KUBERNETES_LDFLAGS,
     tags: "",
+    sources: &[],
 };
 
 const HELM: Module = Module {
@@ -70,6 +76,7 @@ const HELM: Module = Module {
     go_sum: include_str!("../go/helm/go.sum"),
     ldflags: LDFLAGS,
     tags: "",
+    sources: &[],
 };
 
 const PROMETHEUS: Module = Module {
@@ -79,6 +86,19 @@ const PROMETHEUS: Module = Module {
     ldflags: LDFLAGS,
     // Without the discovery of clouds, which is most of what Prometheus is made of.
     tags: "remove_all_sd",
+    sources: &[],
+};
+
+const GITOPS: Module = Module {
+    folder: "gitops",
+    go_mod: include_str!("../go/gitops/go.mod"),
+    go_sum: include_str!("../go/gitops/go.sum"),
+    ldflags: LDFLAGS,
+    tags: "",
+    sources: &[
+        ("main.go", include_str!("../go/gitops/main.go")),
+        ("argo.go", include_str!("../go/gitops/argo.go")),
+    ],
 };
 
 /// A program, its module and its package.
@@ -153,6 +173,15 @@ pub(crate) const RULE_TOOLS: Family = Family {
     cost: "2 minutes on 2 cores, 2 GB in Go's caches",
 };
 
+/// What says of an object what GitOps tools say of it.
+pub(crate) const GITOPS_VERDICTS: Family = Family {
+    title: "the verdicts of Argo CD and Flux",
+    name: "gitops-verdicts",
+    modules: &[GITOPS],
+    programs: &[("gitops-verdicts", &GITOPS, ".")],
+    cost: "1 minute on 2 cores, 0.2 GB in Go's caches",
+};
+
 /// What to say where Go is missing.
 pub(crate) const GO: Error = Error::MissingTool {
     program: "go",
@@ -216,7 +245,8 @@ async fn build(
 ) -> Result<(), Error> {
     let source = home.join(module.folder);
     fs::create_dir_all(&source).map_err(Error::io("creating", &source))?;
-    for (name, content) in [("go.mod", module.go_mod), ("go.sum", module.go_sum)] {
+    let pinned = [("go.mod", module.go_mod), ("go.sum", module.go_sum)];
+    for (name, content) in pinned.iter().chain(module.sources) {
         let file = source.join(name);
         fs::write(&file, content).map_err(Error::io("writing", &file))?;
     }
@@ -305,7 +335,11 @@ fn cache_key(family: &Family) -> String {
     let inputs: String = family
         .modules
         .iter()
-        .map(|m| [m.go_mod, m.go_sum, m.ldflags, m.tags].concat())
+        .map(|module| {
+            let pinned = [module.go_mod, module.go_sum, module.ldflags, module.tags];
+            let own = module.sources.iter().map(|(_, content)| *content);
+            pinned.into_iter().chain(own).collect::<String>()
+        })
         .collect();
     format!(
         "{}-{}-{}-{:016x}",
