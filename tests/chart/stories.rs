@@ -1,7 +1,7 @@
 //! The stories among the samples: each is applied as it stands, to a tenant where its people exist, and comes to rest with
 //! everything granted. Only names of namespaces and tenants are the test's own.
 
-use kube::Api;
+use kube::{Api, api::ListParams};
 use pim_harness::{
     Bed, BedOptions,
     bed::{CLIENT_ID, ready},
@@ -66,7 +66,7 @@ async fn tell(story: &str) -> (Bed, pim_harness::Operator) {
 
 /// Waits until all objects of a kind are in force, or wait for their start.
 async fn all_are_granted<K: Grant>(bed: &Bed, count: usize) {
-    let objects = bed.api::<K>().list(&Default::default()).await.unwrap();
+    let objects = bed.api::<K>().list(&ListParams::default()).await.unwrap();
     assert_eq!(objects.items.len(), count);
     for object in objects {
         let name = object.meta().name.clone().unwrap();

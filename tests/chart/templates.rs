@@ -362,14 +362,12 @@ fn field<'a>(values: &'a Value, path: &str) -> &'a Value {
 /// The same values without the one at a path.
 fn without(values: &Value, path: &str) -> Value {
     let mut rest = values.clone();
-    let (parent, field) = path.rsplit_once('.').unwrap_or(("", path));
-    let pointer: String = parent
-        .split('.')
-        .filter(|field| !field.is_empty())
-        .map(|field| format!("/{}", field.replace('/', "~1")))
-        .collect();
-    let parent = rest.pointer_mut(&pointer).and_then(Value::as_object_mut);
-    parent.unwrap().remove(field);
+    let mut place = &mut rest;
+    let (parents, field) = path.rsplit_once('.').unwrap_or(("", path));
+    for parent in parents.split('.').filter(|parent| !parent.is_empty()) {
+        place = &mut place[parent];
+    }
+    place.as_object_mut().unwrap().remove(field);
     rest
 }
 

@@ -87,7 +87,7 @@ impl Stage {
     }
 
     /// Waits until the API server serves all CustomResourceDefinitions.
-    pub async fn kinds_are_served(&self) {
+    async fn kinds_are_served(&self) {
         let established = [
             "wait",
             "--for=condition=Established",
@@ -95,9 +95,14 @@ impl Stage {
             "--all",
             "--timeout=60s",
         ];
-        kubectl(self.bed.control_plane, &established, "")
-            .await
-            .unwrap();
+        // It fails at once where one has no conditions yet.
+        self.bed
+            .eventually("served kinds", || async {
+                kubectl(self.bed.control_plane, &established, "")
+                    .await
+                    .is_ok()
+            })
+            .await;
     }
 
     /// What kubectl prints.
