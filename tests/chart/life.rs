@@ -63,7 +63,12 @@ async fn counted(stage: &Stage, objects: u32) {
         .eventually("a count of all objects", || async {
             let tenant = tenants.get(&stage.bed.tenant).await.unwrap();
             let status = tenant.status.unwrap_or_default();
-            let settled = status.objects.iter().all(|one| one.reason != "Unreported");
+            // What was counted on the way is counted again.
+            let settled = ["Provisioned", "Applied"];
+            let settled = status
+                .objects
+                .iter()
+                .all(|one| settled.contains(&one.reason.as_str()));
             let count: u32 = status.objects.iter().map(|one| one.count).sum();
             settled && count == objects && status.last_complete_read_time.is_some()
         })
