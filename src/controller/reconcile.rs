@@ -376,6 +376,10 @@ impl<K: Grant> Reconciler<K> {
         now: DateTime<Utc>,
     ) -> Result<Pass<K>, ReconcileError> {
         let generation = pass.grant.meta().generation.unwrap_or_default();
+        // Only what is recorded already is finished before a stop: another replica may be waiting for the lease.
+        if self.context.stop.is_cancelled() {
+            return Ok(unchanged(pass));
+        }
         if let Some(pass) = self.spare_rival(&pass, place, order.change, now).await {
             return Ok(pass);
         }
@@ -395,6 +399,10 @@ impl<K: Grant> Reconciler<K> {
                 .seal_into(&mut pass.status, &pass.grant, place);
         }
         let origin = self.context.origins.of(&pass.grant).await;
+        if self.context.stop.is_cancelled() {
+            clearance.not_sent(&self.context);
+            return Ok(unchanged(pass));
+        }
         let id = Uuid::new_v4();
         pass.grant = record_intent(&self.context, &pass.grant, &pass.status, order, id, now)
             .await
@@ -486,4 +494,10 @@ impl<K: Grant> Reconciler<K> {
             );
         }
     }
+}
+
+/// A pass that leaves its object as it is, for the next process.
+fn unchanged<K: Grant>(mut pass: Pass<K>) -> Pass<K> {
+    pass.status = pass.grant.status().cloned().unwrap_or_default();
+    pass
 }

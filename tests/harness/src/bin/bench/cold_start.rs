@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     memory::rounded,
-    meter::{Meter, memory, seconds},
+    meter::{memory, seconds},
     report::{Case, Limit::AtMost, folder},
 };
 
@@ -55,7 +55,8 @@ pub async fn measure() -> Result<Case, BedError> {
     LOAD.declare(&bed).await?;
     let mut first = start(&bed, "cold_start", &bed.operator_args())?;
     LOAD.until_ready(&bed, Duration::from_mins(5)).await?;
-    Meter::start(&bed)?.until_quiet(0).await?;
+    // Never quiet: a leader renews its lease.
+    tokio::time::sleep(SETTLES).await;
     first.terminate()?;
     let (mut decided, mut looked, mut rss) = (Vec::new(), Vec::new(), 0.0);
     for round in 1..=3 {
@@ -86,7 +87,8 @@ pub async fn measure() -> Result<Case, BedError> {
         }
         decided.extend(decision);
         looked.extend(all);
-        Meter::start(&bed)?.until_quiet(0).await?;
+        LOAD.until_ready(&bed, PATIENCE).await?;
+        tokio::time::sleep(SETTLES).await;
         rss = memory(&operator, "VmRSS")?;
         operator.terminate()?;
     }
