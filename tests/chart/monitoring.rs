@@ -1,5 +1,7 @@
 //! The kinds of prometheus-operator that the chart makes, judged by a real API server that serves them.
 
+use std::time::Duration;
+
 use pim_testbed::ControlPlane;
 use serde_json::{Value, json};
 
@@ -20,6 +22,26 @@ fn values() -> Value {
     }})
 }
 
+/// Waits until the API server serves a kind.
+async fn until_served(cluster: &ControlPlane, definition: &str) {
+    let definition = format!("crd/{definition}");
+    let established = [
+        "wait",
+        "--for=condition=Established",
+        "--timeout=60s",
+        &definition,
+    ];
+    let served = async {
+        // It fails at once where there are no conditions yet.
+        while kubectl(cluster, &established, "").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), served)
+        .await
+        .unwrap();
+}
+
 #[tokio::test]
 async fn the_api_server_takes_monitor_and_rules_by_their_own_definitions() {
     let cluster = ControlPlane::shared().await.unwrap();
@@ -30,14 +52,7 @@ async fn the_api_server_takes_monitor_and_rules_by_their_own_definitions() {
             .to_owned();
         let apply = ["apply", "--server-side", "-f", "-"];
         kubectl(cluster, &apply, &definition).await.unwrap();
-        let served = format!("crd/{name}");
-        let wait = [
-            "wait",
-            "--for=condition=Established",
-            "--timeout=60s",
-            &served,
-        ];
-        kubectl(cluster, &wait, "").await.unwrap();
+        until_served(cluster, &name).await;
     }
     let namespace =
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
