@@ -39,7 +39,7 @@ crds: ## Regenerate crds/ from the types, the chart's copies, and the field refe
 	cp crds/*.yaml charts/pim-operator/files/crds/
 	$(MAKE) docs
 
-docs: ## Regenerate docs/reference from the schemas and docs/conditions.md from the vocabulary
+docs: ## Regenerate docs/reference from schemas and command line, and docs/conditions.md from the vocabulary
 	UPDATE=1 $(CARGO) test --locked --test docs generated
 
 chart: crds ## Regenerate what the chart copies and the table in its README

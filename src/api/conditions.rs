@@ -26,7 +26,7 @@ vocabulary! {
 vocabulary! {
     /// Why a condition has its status. One vocabulary for conditions, events, metrics and logs.
     pub enum Reason {
-        /// The grant exists in Entra as declared and is in force.
+        /// The grant exists in Entra as declared and is in force. Beside `ReferencesResolved` it only says that everything was found.
         Provisioned => "Nothing.",
         /// Entra holds the grant as declared; its start lies ahead. The object is `Ready`.
         Scheduled => "Nothing. It turns `Provisioned` at its start.",
@@ -82,7 +82,7 @@ vocabulary! {
         Frozen => "Nothing, or set `freeze: false` when the cause is over.",
         /// The principal is in `protectedPrincipals` of the `EntraTenant`: its access is neither revoked nor shortened, and none is granted.
         ProtectedPrincipal => "Change the access in Entra by hand if it has to be changed, or take the principal off the list.",
-        /// Entra holds the rules of the policy as stated.
+        /// Entra holds the rules of the policy as stated. Beside `ReferencesResolved` it only says that everything was found.
         Applied => "Nothing.",
         /// Nothing about the rules in force looks like a mistake.
         NoFindings => "Nothing.",

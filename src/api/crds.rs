@@ -152,8 +152,13 @@ fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema.title = None;
     // Kubernetes knows no unsigned numbers.
-    if schema.format.as_deref() == Some("uint32") {
-        schema.format = Some("int32".to_owned());
+    let signed = match schema.format.as_deref() {
+        Some("uint32") => "int32",
+        Some("uint64") => "int64",
+        _ => "",
+    };
+    if !signed.is_empty() {
+        schema.format = Some(signed.to_owned());
     }
     schema.description = schema.description.take().map(|text| unwrap_lines(&text));
 }

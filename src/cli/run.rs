@@ -101,13 +101,22 @@ impl RunArgs {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
-        let traces = Traces::open(runtime.handle())?;
+        // Traces that cannot be had are no reason not to run; there is no log yet to say so in. What the library says of it may
+        // hold a password of the address.
+        let traces = Traces::open(runtime.handle());
+        let refused = traces.is_err();
+        let traces = traces.unwrap_or_default();
         let logs = Logs::begin(
             self.log_format,
             &self.log_filter,
             self.log_filter_file.clone(),
             traces.as_ref(),
         )?;
+        if refused {
+            tracing::warn!(
+                "no traces are exported: OTEL_EXPORTER_OTLP_ENDPOINT must be an address such as http://collector:4318, and OTEL_EXPORTER_OTLP_PROTOCOL, if it is set, http/protobuf"
+            );
+        }
         let clock = clock()?;
         runtime.spawn(logs.follow());
         let outcome = runtime.block_on(self.serve(clock));

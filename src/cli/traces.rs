@@ -40,8 +40,8 @@ pub(super) struct Traces(SdkTracerProvider);
 impl Traces {
     /// Opens it, where a collector is named. Nothing is sent yet.
     pub(super) fn open(runtime: &Handle) -> Result<Option<Self>, CliError> {
-        let named = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
-        if !ENDPOINTS.iter().any(|name| named(&name)) {
+        let named = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+        if !ENDPOINTS.iter().any(|name| named(name)) {
             return Ok(None);
         }
         let http = reqwest::Client::builder()
@@ -138,8 +138,7 @@ impl HttpClient for Client {
             let status = answer.status();
             Ok::<_, reqwest::Error>((status, answer.bytes().await?))
         };
-        let sent = self.runtime.spawn(send).await?;
-        match sent {
+        match self.runtime.spawn(send).await? {
             Ok((status, body)) => {
                 self.tell(Ok(status.as_u16()));
                 Ok(http::Response::builder().status(status).body(body)?)

@@ -256,6 +256,24 @@ mod tests {
     }
 
     #[test]
+    fn those_under_way_and_those_who_wait_are_counted_by_kind() {
+        let (lanes, _triggers) = lanes();
+        let mut turns: Vec<_> = (0..WIDTH)
+            .map(|number| lanes.enter(&eligibility(number), "slow").unwrap())
+            .collect();
+        turns.extend(lanes.enter(&eligibility(900), "quick"));
+        turns.extend(lanes.enter(&object("GroupAssignment", 1), "slow"));
+        assert!(lanes.enter(&eligibility(100), "slow").is_none());
+        let expected = BTreeMap::from([
+            (("GroupAssignment", "running"), 1),
+            (("GroupAssignment", "waiting"), 0),
+            (("GroupEligibility", "running"), WIDTH as u64 + 1),
+            (("GroupEligibility", "waiting"), 1),
+        ]);
+        assert_eq!(lanes.count(), expected);
+    }
+
+    #[test]
     fn empty_lanes_do_not_pile_up() {
         let (lanes, _triggers) = lanes();
         for number in 0..1000 {

@@ -49,9 +49,13 @@ pub trait Objects: Send + Sync {
     fn denied_in(&self, namespace: &str) -> Vec<ObjectKey>;
     /// The directory ids that a tenant's unresolved objects name.
     fn unresolved_ids(&self, tenant: &str) -> HashSet<Guid>;
-    /// How many of a tenant's grants are managed now, without those that `is_revoked` knows of by their uid.
-    fn managed(&self, tenant: &str, now: DateTime<Utc>, is_revoked: &dyn Fn(&str) -> bool)
-    -> usize;
+    /// How many of a tenant's grants are managed now, as far as `is_revoked` does not know better of their uid than their status.
+    fn managed(
+        &self,
+        tenant: &str,
+        now: DateTime<Utc>,
+        is_revoked: &dyn Fn(&str) -> Option<bool>,
+    ) -> usize;
     /// The lists that a tenant's objects declare something in, as far as their references are resolved.
     fn targets(&self, tenant: &str) -> HashSet<Target>;
     /// The uid of an object, if it is of this kind and exists.
@@ -157,13 +161,17 @@ impl<K: Grant> Objects for StoredObjects<K> {
         &self,
         tenant: &str,
         now: DateTime<Utc>,
-        is_revoked: &dyn Fn(&str) -> bool,
+        is_revoked: &dyn Fn(&str) -> Option<bool>,
     ) -> usize {
         let counts = |grant: &&K| {
-            grant.terms().tenant_ref.name == tenant
-                && grant.terms().management_policy == ManagementPolicy::Manage
-                && grant.status().is_some_and(|status| manages(status, now))
-                && !grant.meta().uid.as_deref().is_some_and(is_revoked)
+            let is_ours = grant.terms().tenant_ref.name == tenant
+                && grant.terms().management_policy == ManagementPolicy::Manage;
+            let known = grant.meta().uid.as_deref().and_then(is_revoked);
+            let is_revoked = |status| known.unwrap_or_else(|| is_being_revoked(status));
+            is_ours
+                && grant
+                    .status()
+                    .is_some_and(|status| manages(status, now) && !is_revoked(status))
         };
         let state = self.0.state();
         let readable = state.iter().filter_map(|guard| guard.0.as_ref().ok());
@@ -246,18 +254,21 @@ impl Measures {
     }
 }
 
-/// Whether a status says that the operator manages access which is not over and not about to be revoked.
+/// Whether a status says that the operator manages access which is not over.
 fn manages(status: &GrantStatus, now: DateTime<Utc>) -> bool {
     let over = |end: DateTime<Utc>| end <= now;
     let schedule = status.schedule.as_ref();
-    let revoked = status.last_request.as_ref().is_some_and(|last| {
-        Action::read(&last.action).is_some_and(Action::is_removal) && last.error.is_none()
-    });
     status.created_via.is_some()
         && !schedule
             .and_then(|schedule| schedule.end_date_time)
             .is_some_and(over)
-        && !revoked
+}
+
+/// Whether a status says that the access is revoked, or about to be.
+fn is_being_revoked(status: &GrantStatus) -> bool {
+    status.last_request.as_ref().is_some_and(|last| {
+        Action::read(&last.action).is_some_and(Action::is_removal) && last.error.is_none()
+    })
 }
 
 /// The ids of directory objects that a grant names.

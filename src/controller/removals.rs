@@ -94,6 +94,8 @@ struct Book {
     waiting: BTreeSet<ObjectKey>,
     /// The objects whose grants were revoked, or may have been: the store may still show them as they were.
     revoked: HashMap<String, DateTime<Utc>>,
+    /// The objects whose grants were to be revoked and were not: the store may still show them as about to be.
+    kept: HashMap<String, DateTime<Utc>>,
     /// Why the present value of the annotation was refused.
     refused: Option<String>,
     /// How many waited as the last process recorded it: ours has not heard of all of them for a while.
@@ -152,7 +154,9 @@ impl Removals {
         let (answer, has_tripped) = {
             let mut book = lock(&ledger.book);
             let was_tripped = book.guard.tripped().is_some();
-            book.revoked.retain(|_, at| *at + limits.window * 2 > now);
+            let book_keeps = |_: &String, at: &mut DateTime<Utc>| *at + limits.window * 2 > now;
+            book.revoked.retain(book_keeps);
+            book.kept.retain(book_keeps);
             let managed = if was_tripped {
                 0
             } else {
@@ -162,6 +166,7 @@ impl Removals {
             match answer {
                 Answer::Allow { .. } => {
                     book.revoked.insert(uid.to_owned(), now);
+                    book.kept.remove(uid);
                     book.waiting.remove(object);
                 }
                 Answer::Hold => {
@@ -265,13 +270,10 @@ impl Removals {
             info!(target: "pim_operator::audit", tenant = tenant.name_any(), acknowledgment = value, count, "revocations acknowledged");
             let note = format!("{count} revocations are let through");
             let type_ = EventType::Normal;
-            context.events.publish(
-                tenant,
-                type_,
-                Announcement::RemovalsAcknowledged,
-                "Reconcile",
-                note,
-            );
+            let news = Announcement::RemovalsAcknowledged;
+            context
+                .events
+                .publish(tenant, type_, news, "Reconcile", note);
             for object in &waiting {
                 context.wakeups.trigger(object);
             }
@@ -512,7 +514,9 @@ impl Ledger {
     fn give_back(&self, uid: &str) {
         let mut book = lock(&self.book);
         book.guard.not_carried_out(uid);
-        book.revoked.remove(uid);
+        if let Some(asked) = book.revoked.remove(uid) {
+            book.kept.insert(uid.to_owned(), asked);
+        }
     }
 
     fn say_that_it_tripped(&self, context: &Context, tenant: &EntraTenant) {
@@ -528,7 +532,10 @@ impl Ledger {
 impl Book {
     /// The grants of a tenant that are managed now: neither revoked nor about to be.
     fn managed(&self, context: &Context, tenant: &str, now: DateTime<Utc>) -> u32 {
-        let is_revoked = |uid: &str| self.revoked.contains_key(uid) || self.guard.is_under_way(uid);
+        let is_revoked = |uid: &str| {
+            let gone = self.revoked.contains_key(uid) || self.guard.is_under_way(uid);
+            (gone || self.kept.contains_key(uid)).then_some(gone)
+        };
         let kinds = context.kinds.iter();
         let managed: usize = kinds
             .map(|kind| kind.managed(tenant, now, &is_revoked))

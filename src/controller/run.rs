@@ -265,24 +265,6 @@ async fn controllers(parts: Parts, stop: CancellationToken, written: Cancellatio
     context.origins.cluster().await;
     let timers = tokio::spawn(async move { wakeups.run().await });
     let reports = tokio::spawn(keep_reporting(Arc::clone(&context)));
-    let is_ready = async {
-        let all = join_all(first_lists.iter().map(FirstList::is_read)).await;
-        readiness.set(all.into_iter().all(|read| read));
-        info!("the operator is ready");
-        stop.cancelled().await;
-        readiness.set(false);
-        std::future::pending::<()>().await;
-    };
-    let leads = async {
-        context.fence.led().await;
-        let _leading = context.metrics.lead();
-        // A standby knows the same objects, which must not be counted twice.
-        context.metrics.follow(&context);
-        if context.fence.is_elected() {
-            context.trigger_all();
-        }
-        context.removals.run(&context).await;
-    };
     let tenants = tenant_controller(
         &context,
         watch_tenant.as_deref(),
@@ -305,14 +287,40 @@ async fn controllers(parts: Parts, stop: CancellationToken, written: Cancellatio
         _ = async { tokio::join!(tenants, grants) } => {}
         () = fence => {}
         () = secrets::follow(&context) => {}
-        () = is_ready => {}
-        () = leads => {}
+        () = tell_readiness(&first_lists, &readiness, &stop) => {}
+        () = lead(&context) => {}
     }
     context.removals.write(&context).await;
     drop(written);
     timers.abort();
     reports.abort();
     context.events.close().await;
+}
+
+/// Ready once everything was read, until it is time to stop. Never ends.
+async fn tell_readiness(
+    first_lists: &[FirstList],
+    readiness: &Readiness,
+    stop: &CancellationToken,
+) {
+    let all = join_all(first_lists.iter().map(FirstList::is_read)).await;
+    readiness.set(all.into_iter().all(|read| read));
+    info!("the operator is ready");
+    stop.cancelled().await;
+    readiness.set(false);
+    std::future::pending::<()>().await;
+}
+
+/// What is for the leader alone.
+async fn lead(context: &Arc<Context>) {
+    context.fence.led().await;
+    let _leading = context.metrics.lead();
+    // A standby knows the same objects, which must not be counted twice.
+    context.metrics.follow(context);
+    if context.fence.is_elected() {
+        context.trigger_all();
+    }
+    context.removals.run(context).await;
 }
 
 fn tenant_controller(

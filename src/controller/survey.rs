@@ -10,7 +10,7 @@ use crate::api::{conditions::ConditionType, tenant::EntraTenant};
 use super::{
     context::Context,
     grant::{List, NaturalKey},
-    metrics::{Measures, Source, TenantMeasures},
+    metrics::{KINDS, Measures, Source, TenantMeasures},
     sign_in::parse_period,
     tenants::Tenant,
 };
@@ -22,10 +22,13 @@ impl Source for Context {
     }
 
     fn measure(&self, now: DateTime<Utc>) -> Measures {
-        let mut measures = Measures {
-            passes: self.lanes.count(),
-            ..Measures::default()
-        };
+        let mut measures = Measures::default();
+        for kind in KINDS {
+            for state in ["running", "waiting"] {
+                measures.passes.insert((kind, state), 0);
+            }
+        }
+        measures.passes.extend(self.lanes.count());
         let Some(mut tenants) = self.tenants.objects() else {
             return measures;
         };

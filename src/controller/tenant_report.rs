@@ -11,6 +11,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams},
@@ -34,7 +35,7 @@ use super::{
     context::Context,
     grant::ObjectKey,
     objects::Census,
-    status::{Verdict, set_condition, whole_seconds},
+    status::{Verdict, set_condition, since, whole_seconds},
     tenants::{KIND, Tenant},
 };
 
@@ -49,6 +50,9 @@ const SPAN: Duration = Duration::from_mins(2);
 const TIMES_HOLD: TimeDelta = TimeDelta::hours(1);
 /// The most permissions that are listed; Graph has some hundreds.
 const MOST_PERMISSIONS: usize = 1024;
+/// How long a tenant's Secret may be missing before it takes a person: whoever applies a tenant often applies its Secret a moment
+/// later.
+const SECRET_MAY_FOLLOW: TimeDelta = TimeDelta::minutes(1);
 /// The reason under which objects without a condition are counted.
 const UNREPORTED: &str = "Unreported";
 
@@ -280,16 +284,11 @@ pub(super) async fn report(
         status.service_principal_id = Some(Guid::new(&identity.object_id));
         token_expires = Some(whole_seconds(identity.expires_on));
     }
-    set_condition(
-        &mut status.conditions,
-        ConditionType::Ready,
-        Some(verdict),
-        generation,
-        context.clock.now(),
-    );
+    set_conditions(&mut status, verdict, generation, context.clock.now());
     if status == earlier {
         return Ok(());
     }
+    let news = ready(&status) != ready(&earlier);
     let mut fields = Map::new();
     fields.insert("observedGeneration".to_owned(), json!(generation));
     fields.insert("conditions".to_owned(), json!(status.conditions));
@@ -315,14 +314,57 @@ pub(super) async fn report(
     patch(context, &name, fields).await?;
     // How many revocations wait changes from moment to moment.
     let tripped = Reason::RemovalGuardTripped;
-    let known = earlier.conditions.iter().any(|ready| {
-        ready.type_ == ConditionType::Ready.as_str() && ready.reason == tripped.as_str()
-    });
+    let known = ready(&earlier).is_some_and(|ready| ready.reason == tripped.as_str());
     let still_tripped = known && verdict.reason == tripped;
-    if status.conditions != earlier.conditions && !still_tripped {
+    if news && !still_tripped {
         context.events.publish_verdict(tenant, verdict);
     }
     Ok(())
+}
+
+/// `Ready`, and beside it what kstatus reads: whether the operator still works on it, or waits for a person.
+fn set_conditions(
+    status: &mut EntraTenantStatus,
+    verdict: &Verdict,
+    generation: i64,
+    now: DateTime<Utc>,
+) {
+    let conditions = &mut status.conditions;
+    set_condition(
+        conditions,
+        ConditionType::Ready,
+        Some(verdict),
+        generation,
+        now,
+    );
+    let unready_for = ready(status).map_or(TimeDelta::zero(), |ready| now - since(ready));
+    let stalled = needs_a_person(verdict, unready_for);
+    let working = verdict.status != Some(true) && !stalled;
+    let progress = Verdict::yes(verdict.reason, verdict.message.clone());
+    for (type_, holds) in [
+        (ConditionType::Reconciling, working),
+        (ConditionType::Stalled, stalled),
+    ] {
+        let verdict = holds.then_some(&progress);
+        set_condition(&mut status.conditions, type_, verdict, generation, now);
+    }
+}
+
+fn ready(status: &EntraTenantStatus) -> Option<&Condition> {
+    let conditions = &status.conditions;
+    conditions
+        .iter()
+        .find(|condition| condition.type_ == ConditionType::Ready.as_str())
+}
+
+/// Whether trying again helps nothing.
+fn needs_a_person(verdict: &Verdict, unready_for: TimeDelta) -> bool {
+    verdict.status != Some(true)
+        && match verdict.reason {
+            Reason::GraphUnavailable | Reason::Throttled | Reason::RequestFailed => false,
+            Reason::CredentialUnavailable => unready_for >= SECRET_MAY_FOLLOW,
+            _ => true,
+        }
 }
 
 /// What the controller's flag takes off the deny list.
@@ -375,6 +417,38 @@ mod tests {
             token_expires: Some(at(90)),
             throttling: None,
         }
+    }
+
+    /// Which conditions a verdict leads to, after `Ready` was false since minute 0.
+    fn conditions(verdict: &Verdict, minute: i64) -> Vec<String> {
+        let mut status = written();
+        let before = Verdict::no(Reason::GraphUnavailable, "no answer");
+        set_conditions(&mut status, &before, 1, at(0));
+        set_conditions(&mut status, verdict, 1, at(minute));
+        let types = status.conditions.into_iter().map(|one| one.type_);
+        types.collect()
+    }
+
+    #[test]
+    fn what_a_retry_can_mend_is_reconciling_and_the_rest_is_stalled() {
+        let no = |reason| Verdict::no(reason, "because");
+        assert_eq!(
+            conditions(&no(Reason::GraphUnavailable), 60),
+            ["Ready", "Reconciling"]
+        );
+        assert_eq!(
+            conditions(&no(Reason::PermissionDenied), 0),
+            ["Ready", "Stalled"]
+        );
+        let connected = Verdict::yes(Reason::Connected, "signed in");
+        assert_eq!(conditions(&connected, 1), ["Ready"]);
+    }
+
+    #[test]
+    fn a_secret_may_come_a_moment_after_its_tenant() {
+        let missing = Verdict::no(Reason::CredentialUnavailable, "no Secret");
+        assert_eq!(conditions(&missing, 0), ["Ready", "Reconciling"]);
+        assert_eq!(conditions(&missing, 1), ["Ready", "Stalled"]);
     }
 
     #[test]

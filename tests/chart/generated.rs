@@ -128,6 +128,28 @@ fn the_chart_has_the_version_of_the_operator() {
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
 }
 
+#[test]
+fn the_chart_announces_every_kind_and_no_other() {
+    let chart: Value = serde_saphyr::from_str(&read("charts/pim-operator/Chart.yaml")).unwrap();
+    let announced = chart["annotations"]["artifacthub.io/crds"]
+        .as_str()
+        .unwrap();
+    let announced: Vec<Value> = serde_saphyr::from_str(announced).unwrap();
+    let announced: BTreeSet<String> = announced
+        .iter()
+        .map(|kind| format!("{} {} {}", kind["kind"], kind["version"], kind["name"]))
+        .collect();
+    let served: BTreeSet<String> = pim_operator::api::crds::all()
+        .into_iter()
+        .map(|crd| {
+            let version = &crd.spec.versions[0].name;
+            let name = crd.metadata.name.unwrap();
+            format!("{:?} {version:?} {name:?}", crd.spec.names.kind)
+        })
+        .collect();
+    assert_eq!(announced, served);
+}
+
 const BEGIN: &str = "<!-- values: made by `make chart` -->\n";
 const END: &str = "<!-- end of values -->\n";
 

@@ -6,6 +6,7 @@ use std::{
     sync::OnceLock,
 };
 
+use pim_testbed::ControlPlane;
 use serde_json::{Value, json};
 
 /// The namespace that the documentation speaks of.
@@ -155,6 +156,59 @@ pub fn at(object: &Value, pointer: &str) -> Value {
         place = next;
     }
     place.clone()
+}
+
+/// Runs Helm on a cluster, and returns what it prints.
+pub fn helm_on(cluster: &ControlPlane, arguments: &[&str]) -> String {
+    let output = helm()
+        .args(arguments)
+        .arg("--kubeconfig")
+        .arg(cluster.kubeconfig_path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// This chart as it is released: packaged, once.
+pub fn package() -> &'static Path {
+    static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
+    PACKAGE.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages");
+        let output = helm()
+            .args(["package", "--destination"])
+            .arg(&folder)
+            .arg(chart())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        folder.join(concat!("pim-operator-", env!("CARGO_PKG_VERSION"), ".tgz"))
+    })
+}
+
+/// The chart that an upgrade starts from: the one before this, as it was packaged then.
+pub fn previous_package() -> PathBuf {
+    let folder = repository("tests/chart/fixtures");
+    let mut packages: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|file| file.extension().is_some_and(|ending| ending == "tgz"))
+        .collect();
+    assert_eq!(packages.len(), 1, "{packages:?}");
+    packages.remove(0)
+}
+
+/// Puts values over others, field by field.
+pub fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
 }
 
 /// No values but the defaults.

@@ -1,4 +1,4 @@
-//! The Helm chart, rendered by Helm itself and judged by a real API server; and the image that it runs.
+//! The Helm chart, rendered by Helm itself and judged by real API servers; and the image that it runs.
 //!
 //! - `templates.rs`: what each value does, one test a case; and that no value is without one;
 //! - `promises.rs`: what holds whatever the values;
@@ -7,6 +7,8 @@
 //! - `image.rs`: that the image is small, whole and runs by itself;
 //! - `monitoring.rs`: that prometheus-operator's kinds are what their definitions ask for;
 //! - `server.rs`: that the API server takes what is rendered, and Pod Security `restricted` the Pods;
+//! - `stories.rs`: that the stories among the samples come to rest as they stand;
+//! - `life.rs`: that upgrades and rollbacks write nothing, and that what is uninstalled leaves all access in Entra;
 //! - `rights.rs`: that the operator gets by with the rights that the chart gives it, and with none less.
 
 #![allow(
@@ -18,9 +20,11 @@
 mod generated;
 mod helm;
 mod image;
+mod life;
 mod monitoring;
 mod promises;
 mod rights;
 mod schema;
 mod server;
+mod stories;
 mod templates;

@@ -5,26 +5,28 @@
 //! API server's audit log.
 //!
 //! - `atoms.rs`: rights, one by one;
-//! - `stage.rs`: an installation and its operator;
+//! - `stage.rs`: an installation and its operator; `installed.rs`: one by Helm;
 //! - `story.rs`: what the operator is put through.
 
 mod atoms;
-mod stage;
-mod story;
+mod installed;
+pub mod stage;
+pub mod story;
 
 use futures::{StreamExt, stream};
-use pim_testbed::{ControlPlane, ControlPlaneOptions};
+use pim_testbed::{ControlPlane, ControlPlaneOptions, Release};
+use serde_json::json;
 
 use crate::{
-    helm::{NAMESPACE, RELEASE},
-    server::kubectl,
+    helm::package,
+    server::{kubectl, takes_every_object},
 };
 use atoms::{Atom, atoms};
 use stage::Stage;
 use story::play;
 
-/// How many operators are put through the story at once.
-const SIDE_BY_SIDE: usize = 4;
+/// How many operators are put through the story at once: they wait more than they work.
+const SIDE_BY_SIDE: usize = 8;
 
 /// What the operator asked for that it was refused.
 fn refused(stage: &Stage) -> Vec<String> {
@@ -47,21 +49,37 @@ fn unused(stage: &Stage, given: &[Atom]) -> Vec<String> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_packaged_chart_installs_and_its_rights_are_enough() {
+/// Installs the packaged chart on a release of Kubernetes and plays the story.
+async fn installs_and_passes_the_story(release: Release) {
     let options = ControlPlaneOptions {
         // It aggregates roles.
         controller_manager: true,
     };
-    let cluster: &'static ControlPlane =
-        Box::leak(Box::new(ControlPlane::start(options).await.unwrap()));
-    let stage = Stage::install(cluster).await;
+    let cluster = ControlPlane::start_release(release, options).await.unwrap();
+    let cluster: &'static ControlPlane = Box::leak(Box::new(cluster));
+    takes_every_object(cluster).await;
+    let name = format!("installed_on_{release:?}");
+    let stage = Stage::install(cluster, package(), &json!({}), &name).await;
     let mut operator = stage.start(&stage.deployed_arguments());
     play(&stage).await;
     assert!(operator.terminate().unwrap(), "the operator ended badly");
     assert_eq!(refused(&stage), Vec::<String>::new());
+    people_have_the_rights_of_their_roles(&stage).await;
+}
 
-    // People: `edit` writes grants, `admin` policies as well, nobody of them boundaries.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_chart_installs_on_the_newest_kubernetes_and_its_rights_are_enough() {
+    installs_and_passes_the_story(Release::Newest).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_chart_installs_on_the_oldest_kubernetes_and_its_rights_are_enough() {
+    installs_and_passes_the_story(Release::Oldest).await;
+}
+
+/// `edit` writes grants, `admin` policies as well, nobody of them boundaries.
+async fn people_have_the_rights_of_their_roles(stage: &Stage) {
+    let cluster = stage.bed.control_plane;
     for (role, resource, may) in [
         ("view", "groupeligibilities", false),
         ("edit", "groupeligibilities", true),
@@ -83,43 +101,26 @@ async fn the_packaged_chart_installs_and_its_rights_are_enough() {
         let answer = kubectl(cluster, &arguments, "").await;
         assert_eq!(answer.is_ok(), may, "{role} {resource}: {answer:?}");
     }
-
-    // What is uninstalled leaves the kinds and the objects.
-    stage.helm(&["uninstall", RELEASE, "--namespace", NAMESPACE]);
-    let (left, _) = kubectl(cluster, &["get", "entratenants,crds", "-o", "name"], "")
-        .await
-        .unwrap();
-    assert!(left.contains("entratenant.entrapim.dev/contoso"), "{left}");
-    assert!(left.contains("/groupeligibilities.entrapim.dev"), "{left}");
-    // Nobody may do anything by it any more.
-    let account = format!("system:serviceaccount:{NAMESPACE}:{RELEASE}");
-    let arguments = [
-        "auth",
-        "can-i",
-        "--as",
-        &account,
-        "list",
-        "groupeligibilities",
-    ];
-    kubectl(cluster, &arguments, "").await.unwrap_err();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_right_is_used_and_none_is_lacking_for_some_namespaces_too() {
-    for narrow in [false, true] {
-        let stage = Stage::new(&format!("rights_narrow_{narrow}"), narrow).await;
-        let given = atoms(&stage.roles());
-        stage.give(&given).await;
-        let mut operator = stage.start(&stage.arguments());
-        play(&stage).await;
-        assert!(operator.terminate().unwrap(), "the operator ended badly");
-        assert_eq!(refused(&stage), Vec::<String>::new(), "narrow: {narrow}");
-        assert_eq!(
-            unused(&stage, &given),
-            Vec::<String>::new(),
-            "narrow: {narrow}"
-        );
-    }
+    tokio::join!(uses_each_right(false), uses_each_right(true));
+}
+
+async fn uses_each_right(narrow: bool) {
+    let stage = Stage::new(&format!("rights_narrow_{narrow}"), narrow).await;
+    let given = atoms(&stage.roles());
+    stage.give(&given).await;
+    let mut operator = stage.start(&stage.arguments());
+    play(&stage).await;
+    assert!(operator.terminate().unwrap(), "the operator ended badly");
+    assert_eq!(refused(&stage), Vec::<String>::new(), "narrow: {narrow}");
+    assert_eq!(
+        unused(&stage, &given),
+        Vec::<String>::new(),
+        "narrow: {narrow}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

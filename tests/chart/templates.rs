@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::helm::{at, object, read, render};
+use crate::helm::{at, merge, object, read, render, try_render};
 
 /// An object, a place in it, and what is found there.
 type Finding = (&'static str, &'static str, Value);
@@ -34,17 +34,6 @@ impl Case {
     }
 }
 
-fn merge(into: &mut Value, from: &Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                merge(into.entry(key.clone()).or_insert(Value::Null), value);
-            }
-        }
-        (into, from) => *into = from.clone(),
-    }
-}
-
 const DEPLOYMENT: &str = "Deployment/pim-operator";
 const ACCOUNT: &str = "ServiceAccount/pim-operator";
 const MONITOR: &str = "ServiceMonitor/pim-operator";
@@ -70,6 +59,17 @@ macro_rules! cases {
 
         fn exercised() -> Vec<Value> {
             vec![$(json!($values)),+]
+        }
+
+        /// The values of each case, with those that it needs besides.
+        pub fn complete() -> Vec<Value> {
+            vec![$({
+                #[allow(unused_mut, unused_assignments, reason = "few cases need more")]
+                let mut values = json!({});
+                $(values = json!($with);)?
+                merge(&mut values, &json!($values));
+                values
+            }),+]
         }
     };
 }
@@ -352,4 +352,46 @@ fn every_value_has_a_case() {
     };
     let missing: Vec<_> = all.iter().filter(|path| !covered(path)).collect();
     assert!(missing.is_empty(), "no case sets {missing:?}");
+}
+
+/// The value at a path with dots.
+fn field<'a>(values: &'a Value, path: &str) -> &'a Value {
+    path.split('.').fold(values, |place, field| &place[field])
+}
+
+/// The same values without the one at a path.
+fn without(values: &Value, path: &str) -> Value {
+    let mut rest = values.clone();
+    let mut place = &mut rest;
+    let (parents, field) = path.rsplit_once('.').unwrap_or(("", path));
+    for parent in parents.split('.').filter(|parent| !parent.is_empty()) {
+        place = &mut place[parent];
+    }
+    place.as_object_mut().unwrap().remove(field);
+    rest
+}
+
+#[test]
+fn each_value_by_itself_changes_what_is_rendered() {
+    let default: Value = serde_saphyr::from_str(&read("charts/pim-operator/values.yaml")).unwrap();
+    let mut tried = 0;
+    let mut idle = Vec::new();
+    for (values, complete) in exercised().into_iter().zip(complete()) {
+        let whole = try_render(&complete, &[]);
+        let mut set = BTreeSet::new();
+        // Labels and the like have dots in their names, and are tried as a whole elsewhere.
+        leaves(&values, "", &mut set);
+        for path in set {
+            let changed = field(&complete, &path);
+            if changed.is_null() || field(&default, &path) == changed {
+                continue;
+            }
+            tried += 1;
+            if try_render(&without(&complete, &path), &[]) == whole {
+                idle.push(path);
+            }
+        }
+    }
+    assert!(tried > 80, "only {tried} values were tried");
+    assert_eq!(idle, Vec::<String>::new());
 }

@@ -17,13 +17,14 @@ use crate::{
 };
 
 /// The kinds besides ours that pages may speak of.
-const KINDS: [&str; 28] = [
+const KINDS: [&str; 29] = [
     "application",
     "applications",
     "clusterrole",
     "clusterrolebinding",
     "configmap",
     "crd",
+    "crds",
     "deployment",
     "event",
     "events",
@@ -258,8 +259,11 @@ impl Known {
     }
 }
 
-/// A kind with the group of another project, of which nothing is known here.
+/// A kind with the group of another project, of which nothing is known here, or one that a loop puts in.
 fn is_of_others(kind: &str) -> bool {
+    if kind.starts_with('$') {
+        return true;
+    }
     let group = kind.split_once('.').map(|(_, group)| group);
     group.is_some_and(|group| group != GROUP)
 }

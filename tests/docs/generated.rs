@@ -8,6 +8,7 @@ use pim_operator::api::{
 };
 
 use crate::{
+    command_line,
     page::{Page, read, repository},
     reference, vocabulary,
 };
@@ -24,7 +25,7 @@ fn hold(path: &str, wanted: &str) {
 }
 
 #[test]
-fn the_reference_is_that_of_the_schemas() {
+fn the_reference_is_that_of_the_schemas_and_of_the_command_line() {
     let mut names = BTreeSet::new();
     for crd in crds::all() {
         let name = format!("{}.md", crd.spec.names.singular.as_ref().unwrap());
@@ -32,7 +33,8 @@ fn the_reference_is_that_of_the_schemas() {
         names.insert(name);
     }
     hold("docs/reference/README.md", &reference::index(&crds::all()));
-    names.insert("README.md".to_owned());
+    hold("docs/reference/command-line.md", &command_line::page());
+    names.extend(["README.md", "command-line.md"].map(str::to_owned));
     let found = fs::read_dir(repository("docs/reference")).unwrap();
     let found: BTreeSet<String> = found
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

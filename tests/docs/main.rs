@@ -1,6 +1,7 @@
 //! The documentation, held against the code.
 //!
-//! - `generated.rs`: the pages that are made from the code are those of today; `reference.rs` and `vocabulary.rs` make them;
+//! - `generated.rs`: the pages that are made from the code are those of today; `reference.rs`,
+//!   `command_line.rs` and `vocabulary.rs` make them;
 //! - `links.rs`: links lead somewhere, and every page can be reached;
 //! - `manifests.rs`: YAML in pages is what the schemas take;
 //! - `commands.rs`: commands name what exists;
@@ -16,6 +17,7 @@
     reason = "a failed set-up step should fail the test"
 )]
 
+mod command_line;
 mod commands;
 mod generated;
 mod links;

@@ -23,7 +23,9 @@ use crate::{
 
 /// What came in: attributes of the service, and spans.
 #[derive(Clone, Default)]
-struct Collector(Arc<Mutex<(BTreeMap<String, String>, Vec<Span>)>>);
+struct Collector(Arc<Mutex<Seen>>);
+
+type Seen = (BTreeMap<String, String>, Vec<Span>);
 
 impl Collector {
     async fn listen(&self) -> SocketAddr {
@@ -219,5 +221,19 @@ async fn a_collector_that_is_not_there_is_told_of_once() {
     let said = "traces are not exported";
     let (_, log) = without_a_collector("no_collector", address, Some(said)).await;
     assert_eq!(log.matches(said).count(), 1, "{log}");
+    assert!(!log.contains("hidden"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_for_traces_that_cannot_be_carried_out_keep_nobody_from_running() {
+    let bed = bed("odd_collector", |_| {}).await;
+    let variables = [(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "http://user:hidden@no address",
+    )];
+    let program = Program::start(&bed, &[], &variables);
+    bed.until_tenant("Connected").await;
+    let (_, log) = program.stop().await;
+    assert!(log.contains("no traces are exported"), "{log}");
     assert!(!log.contains("hidden"), "{log}");
 }

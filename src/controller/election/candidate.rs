@@ -285,7 +285,7 @@ impl Election {
             Ok(Ok(true)) => info!("the leader lease is given back"),
             Ok(Ok(false)) => debug!("the leader lease has another holder already"),
             Ok(Err(error)) => {
-                warn!(%error, "the leader lease was not given back and has to run out")
+                warn!(%error, "the leader lease was not given back and has to run out");
             }
             Err(_) => warn!("the leader lease was not given back in time and has to run out"),
         }

@@ -35,8 +35,8 @@ const WATCHED: [&str; 9] = [
     "RoleEligibility",
     "Secret",
 ];
-/// The kinds that a later version may have stored in a way that this one cannot read.
-const RECONCILED: [&str; 5] = [
+/// The kinds that are reconciled in turns.
+pub(in crate::controller) const KINDS: [&str; 5] = [
     "GroupAssignment",
     "GroupEligibility",
     "PimPolicy",
@@ -236,7 +236,7 @@ impl Families {
         for kind in WATCHED {
             drop(self.watch_errors.get_or_create(&Kind { kind }));
         }
-        for kind in RECONCILED {
+        for kind in KINDS {
             drop(self.unreadable.get_or_create(&Kind { kind }));
         }
     }

@@ -37,6 +37,7 @@ use crate::{
 };
 
 use super::{clock::Clock, wakeups::lock};
+pub(super) use families::KINDS;
 use families::{Families, GrantDrift, GraphCall, GraphEndpoint, PolicyDrift, TenantLabel};
 pub use measures::{Access, Credential, Measures, Source, TenantMeasures};
 

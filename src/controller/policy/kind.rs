@@ -193,7 +193,7 @@ impl Objects for StoredPolicies {
             .collect()
     }
 
-    fn managed(&self, _: &str, _: DateTime<Utc>, _: &dyn Fn(&str) -> bool) -> usize {
+    fn managed(&self, _: &str, _: DateTime<Utc>, _: &dyn Fn(&str) -> Option<bool>) -> usize {
         0
     }
 

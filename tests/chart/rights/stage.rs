@@ -1,6 +1,10 @@
 //! An installation of the chart, a tenant, and an operator with the token of the chart's service account.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Mutex, OnceLock},
+    time::Duration,
+};
 
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
@@ -8,18 +12,14 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api,
-    api::{Patch, PatchParams, PostParams},
+    api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams},
 };
-use pim_harness::{Bed, BedOptions, bed::client, process::OperatorProcess};
-use pim_simulator::Simulator;
-use pim_testbed::{AuditEvent, ControlPlane};
+use pim_harness::{Bed, BedOptions, process::OperatorProcess};
+use pim_testbed::AuditEvent;
 use serde_json::{Value, json};
 
 use super::atoms::{Atom, roles};
-use crate::{
-    helm::{NAMESPACE, RELEASE, ValuesFile, at, chart, helm, object, parse},
-    server::kubectl,
-};
+use crate::helm::{at, object, parse, try_render};
 
 /// The Secret that the tenant is signed in to with.
 const SECRET: &str = "entra";
@@ -30,11 +30,15 @@ pub const IDENTITY: &str = "contoso";
 pub struct Stage {
     pub bed: Bed,
     /// Where the operator is installed.
-    namespace: String,
-    account: String,
+    pub namespace: String,
+    /// Its service account.
+    pub account: String,
     /// What the chart renders for it.
-    rendered: Vec<Value>,
-    kubeconfig: PathBuf,
+    pub rendered: Vec<Value>,
+    /// What it reaches the API server by.
+    pub kubeconfig: PathBuf,
+    /// What it asked the API server for, and up to where that was read.
+    pub requests: Mutex<(Vec<AuditEvent>, u64)>,
 }
 
 impl Stage {
@@ -43,28 +47,15 @@ impl Stage {
     pub async fn new(name: &str, narrow: bool) -> Self {
         let bed = Bed::with(options(name)).await.unwrap();
         let namespace = bed.namespace.clone();
-        let mut values = values(&namespace);
-        values["fullnameOverride"] = json!(namespace);
-        if narrow {
-            values["watchNamespaces"] = json!([namespace, quiet_namespace(&namespace)]);
-        }
-        let file = ValuesFile::new(&values);
-        let output = helm()
-            .args(["template", RELEASE])
-            .arg(chart())
-            .args(["--namespace", &namespace, "--values"])
-            .arg(file.path())
-            .output()
-            .unwrap();
-        let rendered = parse(std::str::from_utf8(&output.stdout).unwrap());
         let stage = Self {
             account: namespace.clone(),
             kubeconfig: bed
                 .control_plane
                 .folder()
                 .join(format!("{namespace}.kubeconfig")),
+            rendered: rendered(&namespace, narrow),
             namespace,
-            rendered,
+            requests: Mutex::default(),
             bed,
         };
         let account = object(
@@ -76,100 +67,8 @@ impl Stage {
         stage
     }
 
-    /// A stage by `helm package` and `helm install`, on a control plane of its own: everything that the chart has, where the
-    /// documentation has it.
-    pub async fn install(cluster: &'static ControlPlane) -> Self {
-        let values = values(NAMESPACE);
-        let file = ValuesFile::new(&values);
-        let folder = cluster.folder().to_str().unwrap();
-        let packaged = helm()
-            .args(["package", "--destination", folder])
-            .arg(chart())
-            .output()
-            .unwrap();
-        assert!(packaged.status.success(), "{packaged:?}");
-        let package = format!("{folder}/pim-operator-{}.tgz", env!("CARGO_PKG_VERSION"));
-        kubectl(
-            cluster,
-            &["create", "namespace", "argocd-pim-operator-system"],
-            "",
-        )
-        .await
-        .unwrap();
-        let run = |arguments: &[&str]| {
-            let output = helm()
-                .args(arguments)
-                .arg("--kubeconfig")
-                .arg(cluster.kubeconfig_path())
-                .output()
-                .unwrap();
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            assert!(
-                output.status.success(),
-                "{arguments:?}: {}",
-                text(&output.stderr)
-            );
-            text(&output.stdout)
-        };
-        let path = file.path().to_str().unwrap();
-        let shared = [
-            RELEASE,
-            &package,
-            "--namespace",
-            NAMESPACE,
-            "--values",
-            path,
-        ];
-        let notes = run(&[&["install"][..], &shared, &["--create-namespace"]].concat());
-        assert!(notes.contains("Nothing is granted yet"), "{notes}");
-        let manifest = run(&["get", "manifest", RELEASE, "--namespace", NAMESPACE]);
-
-        let client = client(cluster, "pim-harness").await.unwrap();
-        let simulator = Simulator::start(options("rights_installed").simulator)
-            .await
-            .unwrap();
-        let stage = Self {
-            bed: Bed {
-                control_plane: cluster,
-                client,
-                simulator,
-                namespace: "payments".to_owned(),
-                tenant: "contoso".to_owned(),
-            },
-            namespace: NAMESPACE.to_owned(),
-            account: RELEASE.to_owned(),
-            rendered: parse(&manifest),
-            kubeconfig: cluster.folder().join("operator.kubeconfig"),
-        };
-        kubectl(cluster, &["create", "namespace", "payments"], "")
-            .await
-            .unwrap();
-        let established = [
-            "wait",
-            "--for=condition=Established",
-            "crd",
-            "--all",
-            "--timeout=60s",
-        ];
-        kubectl(cluster, &established, "").await.unwrap();
-        stage.write_secret("simulated-secret").await;
-        stage.bed.create_tenant(json!({})).await.unwrap();
-        stage.prepare().await;
-        stage
-    }
-
-    /// Runs Helm on the stage's cluster.
-    pub fn helm(&self, arguments: &[&str]) {
-        let output = helm()
-            .args(arguments)
-            .arg("--kubeconfig")
-            .arg(self.bed.control_plane.kubeconfig_path())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-    }
-
-    async fn prepare(&self) {
+    /// Makes what the values name besides, and a kubeconfig.
+    pub async fn prepare(&self) {
         let argocd = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.quiet_namespace()}});
         let identity = json!({
             "apiVersion": "v1", "kind": "ServiceAccount",
@@ -186,11 +85,22 @@ impl Stage {
 
     /// Applies objects as an administrator.
     async fn apply(&self, objects: &[Value]) {
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
-        let arguments = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
-        kubectl(self.bed.control_plane, &arguments, &list.to_string())
-            .await
-            .unwrap();
+        let params = PatchParams::apply("kubectl").force();
+        for object in objects {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+            let (group, version) = version.rsplit_once('/').unwrap_or(("", &version));
+            let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
+            let client = self.bed.client.clone();
+            let api: Api<DynamicObject> = match object["metadata"]["namespace"].as_str() {
+                Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+                None => Api::all_with(client, &resource),
+            };
+            let name = text(&object["metadata"]["name"]);
+            api.patch(&name, &params, &Patch::Apply(object))
+                .await
+                .unwrap();
+        }
     }
 
     /// A kubeconfig with a token of the operator's service account and nothing else.
@@ -258,6 +168,11 @@ impl Stage {
 
     /// The arguments that the chart gives the operator, but for the address, and what the Pod's fields would say.
     pub fn deployed_arguments(&self) -> Vec<String> {
+        self.arguments_of("pim-operator-0", "127.0.0.1:0")
+    }
+
+    /// The same for a Pod of this name, with metrics at an address.
+    pub fn arguments_of(&self, pod: &str, address: &str) -> Vec<String> {
         let deployment = object(&self.rendered, &format!("Deployment/{}", self.account));
         let arguments = at(&deployment, "/spec/template/spec/containers/0/args");
         let arguments = arguments.as_array().unwrap().iter();
@@ -267,8 +182,8 @@ impl Stage {
             .collect();
         let own = [
             format!("--namespace={}", self.namespace),
-            "--metrics-address=127.0.0.1:0".to_owned(),
-            "--identity=pim-operator-0".to_owned(),
+            format!("--metrics-address={address}"),
+            format!("--identity={pod}"),
         ];
         arguments.extend(own);
         arguments
@@ -302,14 +217,35 @@ impl Stage {
 
     /// Everything that the operator asked the API server for.
     pub fn requests(&self) -> Vec<AuditEvent> {
-        self.bed
-            .control_plane
-            .requests_of(&self.namespace, &self.account)
-            .unwrap()
+        let mut requests = self.requests.lock().unwrap();
+        let control_plane = self.bed.control_plane;
+        let (further, end) = control_plane
+            .requests_of(&self.namespace, &self.account, requests.1)
+            .unwrap();
+        requests.0.extend(further);
+        requests.1 = end;
+        requests.0.clone()
     }
 }
 
-fn options(name: &str) -> BedOptions {
+/// What the chart renders for a stage, whose namespace is the name of everything as well. Helm is asked once.
+fn rendered(namespace: &str, narrow: bool) -> Vec<Value> {
+    static WIDE: OnceLock<String> = OnceLock::new();
+    static NARROW: OnceLock<String> = OnceLock::new();
+    const ANY: &str = "any-namespace";
+    let text = if narrow { &NARROW } else { &WIDE }.get_or_init(|| {
+        let mut values = values(ANY);
+        values["fullnameOverride"] = json!(ANY);
+        if narrow {
+            values["watchNamespaces"] = json!([ANY, quiet_namespace(ANY)]);
+        }
+        try_render(&values, &["--namespace", ANY]).unwrap()
+    });
+    parse(&text.replace(ANY, namespace))
+}
+
+/// A story estate, whose access may be taken away at once.
+pub fn options(name: &str) -> BedOptions {
     let mut options = BedOptions::story(name).unwrap();
     // The operator goes by the machine's clock: as little as possible is to wait for Graph's five minutes.
     options.simulator.behaviour.minimum_active_age = Duration::ZERO;
@@ -317,7 +253,8 @@ fn options(name: &str) -> BedOptions {
     options
 }
 
-fn values(namespace: &str) -> Value {
+/// The values that the story needs.
+pub fn values(namespace: &str) -> Value {
     json!({
         "tenantSecrets": [SECRET],
         "workloadIdentity": {"serviceAccounts": [IDENTITY]},

@@ -136,13 +136,39 @@ pub(crate) fn read_since(log: &Path, mark: u64) -> Result<Vec<AuditEvent>, Error
     Ok(parse(&tail[begun..])?)
 }
 
+/// The events of a user that were logged after the log was `from` bytes long, which has to be the end of a line; and the end of
+/// the last whole line, to go on from. Other users' lines cost next to nothing.
+pub(crate) fn of_user_since(
+    log: &Path,
+    user: &str,
+    from: u64,
+) -> Result<(Vec<AuditEvent>, u64), Error> {
+    let mut tail = Vec::new();
+    File::open(log)
+        .and_then(|mut file| {
+            file.seek(SeekFrom::Start(from))?;
+            file.read_to_end(&mut tail)
+        })
+        .map_err(Error::io("reading", log))?;
+    tail.truncate(whole_lines(&tail));
+    let name = format!("\"{user}\"");
+    let text = String::from_utf8_lossy(&tail);
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains(&name)).collect();
+    let mut events = parse((lines.join("\n") + "\n").as_bytes())?;
+    events.retain(|event| event.user == user);
+    Ok((events, from + tail.len() as u64))
+}
+
+/// The end of the last whole line.
+fn whole_lines(log: &[u8]) -> usize {
+    log.iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1)
+}
+
 /// An unfinished last line is left out.
 fn parse(log: &[u8]) -> Result<Vec<AuditEvent>, serde_json::Error> {
-    let whole_lines = log
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |end| end + 1);
-    log[..whole_lines]
+    log[..whole_lines(log)]
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
         .map(|line| serde_json::from_slice::<Line>(line).map(AuditEvent::from))
@@ -233,6 +259,34 @@ mod tests {
             .into();
         std::fs::remove_file(&log).unwrap();
         assert_eq!(seen, [2, 1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn a_users_events_are_read_from_where_the_last_reading_ended() {
+        let log = std::env::temp_dir().join(format!("pim-testbed-user-{}", std::process::id()));
+        let line = |user: &str, verb: &str| {
+            format!(r#"{{"verb":"{verb}","user":{{"username":"{user}"}}}}"#)
+        };
+        let (mine, other) = (line("me", "get"), line("me-too", "list"));
+        let begun = line("me", "watch");
+        let (half, rest) = begun.split_at(12);
+        std::fs::write(&log, format!("{other}\n{mine}\n{half}")).unwrap();
+        let verbs = |from| {
+            let (events, end) = of_user_since(&log, "me", from).unwrap();
+            (
+                events
+                    .into_iter()
+                    .map(|event| event.verb)
+                    .collect::<Vec<_>>(),
+                end,
+            )
+        };
+        let (first, end) = verbs(0);
+        assert_eq!(first, ["get"]);
+        assert_eq!(verbs(end), (vec![], end));
+        std::fs::write(&log, format!("{other}\n{mine}\n{half}{rest}\n")).unwrap();
+        assert_eq!(verbs(end).0, ["watch"]);
+        std::fs::remove_file(&log).unwrap();
     }
 
     #[test]

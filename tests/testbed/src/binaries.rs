@@ -45,7 +45,32 @@ impl Environment {
     }
 }
 
+/// Which Kubernetes an API server is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Release {
+    /// The newest that tests run on, 1.36.
+    #[default]
+    Newest,
+    /// The oldest that tests run on, 1.34: the API server only, with the newest's other programs beside it. They are further
+    /// apart than Kubernetes supports, which none of the requests of these tests notices.
+    Oldest,
+}
+
 impl Binaries {
+    /// The programs for a release. The API server of the oldest is built when it is first asked for, whatever
+    /// `KUBEBUILDER_ASSETS` says: that names a folder of one release.
+    ///
+    /// # Errors
+    /// As [`Binaries::locate_or_build`].
+    pub async fn of(release: Release) -> Result<Self, Error> {
+        let mut binaries = Self::locate_or_build().await?;
+        if release == Release::Oldest {
+            let folder = build(&Environment::current(), &go_build::OLDEST_API_SERVER).await?;
+            binaries.kube_apiserver = folder.join("kube-apiserver");
+        }
+        Ok(binaries)
+    }
+
     /// The programs in the folder that `KUBEBUILDER_ASSETS` names, or else our own: built once from
     /// source into the user's cache folder, which takes minutes and reports its progress on stderr.
     ///
@@ -96,7 +121,7 @@ pub async fn promtool() -> Result<PathBuf, Error> {
     tool("promtool", &go_build::RULE_TOOLS).await
 }
 
-/// The definitions of prometheus-operator's ServiceMonitor and PrometheusRule, from its Go module.
+/// The definitions of prometheus-operator's `ServiceMonitor` and `PrometheusRule`, from its Go module.
 ///
 /// # Errors
 /// If Go is missing, or the module cannot be had.
@@ -120,6 +145,16 @@ async fn tool(program: &str, family: &go_build::Family) -> Result<PathBuf, Error
         return Ok(given);
     }
     Ok(build(&environment, family).await?.join(program))
+}
+
+/// The program that says of an object what Argo CD's health and Flux's kstatus say of it: built once from source, since it is ours.
+///
+/// # Errors
+/// If a tool for the build is missing, or if the build fails.
+pub async fn gitops_verdicts() -> Result<PathBuf, Error> {
+    let environment = Environment::current();
+    let folder = build(&environment, &go_build::GITOPS_VERDICTS).await?;
+    Ok(folder.join("gitops-verdicts"))
 }
 
 /// The folder with a family's programs, in the user's cache.

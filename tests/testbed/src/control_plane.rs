@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::pki::Pki;
 use crate::process::Supervised;
 use crate::workdir::{Workdir, free_port};
-use crate::{AuditEvent, Binaries, Error, WriteCounts, audit, count_writes, flags};
+use crate::{AuditEvent, Binaries, Error, Release, WriteCounts, audit, count_writes, flags};
 
 const READY_DEADLINE: Duration = Duration::from_mins(1);
 const POLL_EVERY: Duration = Duration::from_millis(50);
@@ -68,8 +68,20 @@ impl ControlPlane {
     /// # Errors
     /// If the programs are missing and cannot be built, or a process fails to start or to become ready.
     pub async fn start(options: ControlPlaneOptions) -> Result<Self, Error> {
+        Self::start_release(Release::Newest, options).await
+    }
+
+    /// The same with the API server of a release. With the oldest there is no controller manager: it may not be newer than the
+    /// API server.
+    ///
+    /// # Errors
+    /// As [`ControlPlane::start`].
+    pub async fn start_release(
+        release: Release,
+        options: ControlPlaneOptions,
+    ) -> Result<Self, Error> {
         const ATTEMPTS: usize = 5;
-        let binaries = Binaries::locate_or_build().await?;
+        let binaries = Binaries::of(release).await?;
         let mut attempt = 1;
         loop {
             match Self::launch(&binaries, &options, (free_port()?, free_port()?)).await {
@@ -225,15 +237,19 @@ impl ControlPlane {
         Ok(events)
     }
 
-    /// Every request of a service account so far, reads included, in the API server's order.
+    /// The requests of a service account, reads included, in the API server's order: those since an earlier call, whose second
+    /// answer is `from`, or all of them since 0. The second answer is where to go on.
     ///
     /// # Errors
     /// If the audit log cannot be read.
-    pub fn requests_of(&self, namespace: &str, name: &str) -> Result<Vec<AuditEvent>, Error> {
+    pub fn requests_of(
+        &self,
+        namespace: &str,
+        name: &str,
+        from: u64,
+    ) -> Result<(Vec<AuditEvent>, u64), Error> {
         let user = format!("system:serviceaccount:{namespace}:{name}");
-        let mut events = audit::read_since(&self.dir.join(flags::AUDIT_LOG), 0)?;
-        events.retain(|event| event.user == user);
-        Ok(events)
+        audit::of_user_since(&self.dir.join(flags::AUDIT_LOG), &user, from)
     }
 
     /// Counts all writes so far of the clients with that user agent (see [`count_writes`]).

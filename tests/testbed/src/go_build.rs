@@ -2,7 +2,8 @@
 //! version.
 //!
 //! Kubernetes, etcd and Helm publish their source as Go modules, so `go build` is all it takes, on any machine
-//! with Go and access to its module proxy. The result is kept in the user's cache folder.
+//! with Go and access to its module proxy. A module of our own, such as `go/gitops`, brings its source along.
+//! The result is kept in the user's cache folder.
 //!
 //! To move to another version, change it in `go/*/go.mod` (for Kubernetes also in the `replace` lines: one
 //! for each module that its own `go.mod` replaces), run `go mod tidy` there, and change the constants below.
@@ -22,6 +23,11 @@ const KUBERNETES_LDFLAGS: &str = "-s -w \
     -X k8s.io/component-base/version.gitVersion=v1.36.3 \
     -X k8s.io/component-base/version.gitMajor=1 \
     -X k8s.io/component-base/version.gitMinor=36";
+/// The same for the oldest release.
+const OLDEST_KUBERNETES_LDFLAGS: &str = "-s -w \
+    -X k8s.io/component-base/version.gitVersion=v1.34.4 \
+    -X k8s.io/component-base/version.gitMajor=1 \
+    -X k8s.io/component-base/version.gitMinor=34";
 /// Nothing stamped in.
 const LDFLAGS: &str = "-s -w";
 
@@ -34,6 +40,8 @@ struct Module {
     ldflags: &'static str,
     /// Build tags.
     tags: &'static str,
+    /// Source files, of a module that is our own; what the others hold is pinned by their `go.sum`.
+    sources: &'static [(&'static str, &'static str)],
 }
 
 const ETCD: Module = Module {
@@ -42,6 +50,7 @@ const ETCD: Module = Module {
     go_sum: include_str!("../go/etcd/go.sum"),
     ldflags: LDFLAGS,
     tags: "",
+    sources: &[],
 };
 const KUBERNETES: Module = Module {
     folder: "kubernetes",
@@ -49,6 +58,16 @@ const KUBERNETES: Module = Module {
     go_sum: include_str!("../go/kubernetes/go.sum"),
     ldflags: KUBERNETES_LDFLAGS,
     tags: "",
+    sources: &[],
+};
+
+const OLDEST_KUBERNETES: Module = Module {
+    folder: "kubernetes-1.34",
+    go_mod: include_str!("../go/kubernetes-1.34/go.mod"),
+    go_sum: include_str!("../go/kubernetes-1.34/go.sum"),
+    ldflags: OLDEST_KUBERNETES_LDFLAGS,
+    tags: "",
+    sources: &[],
 };
 
 const HELM: Module = Module {
@@ -57,6 +76,7 @@ const HELM: Module = Module {
     go_sum: include_str!("../go/helm/go.sum"),
     ldflags: LDFLAGS,
     tags: "",
+    sources: &[],
 };
 
 const PROMETHEUS: Module = Module {
@@ -66,6 +86,19 @@ const PROMETHEUS: Module = Module {
     ldflags: LDFLAGS,
     // Without the discovery of clouds, which is most of what Prometheus is made of.
     tags: "remove_all_sd",
+    sources: &[],
+};
+
+const GITOPS: Module = Module {
+    folder: "gitops",
+    go_mod: include_str!("../go/gitops/go.mod"),
+    go_sum: include_str!("../go/gitops/go.sum"),
+    ldflags: LDFLAGS,
+    tags: "",
+    sources: &[
+        ("main.go", include_str!("../go/gitops/main.go")),
+        ("argo.go", include_str!("../go/gitops/argo.go")),
+    ],
 };
 
 /// A program, its module and its package.
@@ -105,6 +138,19 @@ pub(crate) const CONTROL_PLANE: Family = Family {
     cost: "all: 6 minutes on 2 cores, 3 GB in Go's caches",
 };
 
+/// The API server of the oldest release that tests run on; all else is as for the newest.
+pub(crate) const OLDEST_API_SERVER: Family = Family {
+    title: "Kubernetes v1.34.4",
+    name: "kubernetes-v1.34.4",
+    modules: &[OLDEST_KUBERNETES],
+    programs: &[(
+        "kube-apiserver",
+        &OLDEST_KUBERNETES,
+        "k8s.io/kubernetes/cmd/kube-apiserver",
+    )],
+    cost: "4 minutes on 2 cores, 2 GB in Go's caches",
+};
+
 /// What renders and installs the chart.
 pub(crate) const CHART_TOOLS: Family = Family {
     title: "Helm v4.3.1",
@@ -125,6 +171,15 @@ pub(crate) const RULE_TOOLS: Family = Family {
         "github.com/prometheus/prometheus/cmd/promtool",
     )],
     cost: "2 minutes on 2 cores, 2 GB in Go's caches",
+};
+
+/// What says of an object what GitOps tools say of it.
+pub(crate) const GITOPS_VERDICTS: Family = Family {
+    title: "the verdicts of Argo CD and Flux",
+    name: "gitops-verdicts",
+    modules: &[GITOPS],
+    programs: &[("gitops-verdicts", &GITOPS, ".")],
+    cost: "1 minute on 2 cores, 0.2 GB in Go's caches",
 };
 
 /// What to say where Go is missing.
@@ -190,7 +245,8 @@ async fn build(
 ) -> Result<(), Error> {
     let source = home.join(module.folder);
     fs::create_dir_all(&source).map_err(Error::io("creating", &source))?;
-    for (name, content) in [("go.mod", module.go_mod), ("go.sum", module.go_sum)] {
+    let pinned = [("go.mod", module.go_mod), ("go.sum", module.go_sum)];
+    for (name, content) in pinned.iter().chain(module.sources) {
         let file = source.join(name);
         fs::write(&file, content).map_err(Error::io("writing", &file))?;
     }
@@ -279,7 +335,11 @@ fn cache_key(family: &Family) -> String {
     let inputs: String = family
         .modules
         .iter()
-        .map(|m| [m.go_mod, m.go_sum, m.ldflags, m.tags].concat())
+        .map(|module| {
+            let pinned = [module.go_mod, module.go_sum, module.ldflags, module.tags];
+            let own = module.sources.iter().map(|(_, content)| *content);
+            pinned.into_iter().chain(own).collect::<String>()
+        })
         .collect();
     format!(
         "{}-{}-{}-{:016x}",
@@ -318,6 +378,7 @@ mod tests {
     use super::*;
 
     const KUBERNETES_VERSION: &str = "v1.36.3";
+    const OLDEST_KUBERNETES_VERSION: &str = "v1.34.4";
     const ETCD_VERSION: &str = "v3.6.16";
     const HELM_VERSION: &str = "v4.3.1";
     const PROMETHEUS_VERSION: &str = "v0.313.5";
@@ -396,6 +457,15 @@ mod tests {
             assert!(CONTROL_PLANE.title.contains(version));
             assert!(CONTROL_PLANE.name.contains(version));
         }
+        assert!(pinned(
+            &OLDEST_KUBERNETES,
+            &format!("k8s.io/kubernetes {OLDEST_KUBERNETES_VERSION}")
+        ));
+        assert!(OLDEST_API_SERVER.title.contains(OLDEST_KUBERNETES_VERSION));
+        assert!(OLDEST_API_SERVER.name.contains(OLDEST_KUBERNETES_VERSION));
+        assert!(
+            OLDEST_KUBERNETES_LDFLAGS.contains(&format!("gitVersion={OLDEST_KUBERNETES_VERSION}"))
+        );
         assert!(CHART_TOOLS.title.contains(HELM_VERSION));
         assert!(CHART_TOOLS.name.contains(HELM_VERSION));
         assert!(KUBERNETES_LDFLAGS.contains(&format!("gitVersion={KUBERNETES_VERSION}")));

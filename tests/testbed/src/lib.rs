@@ -31,6 +31,6 @@ mod process;
 mod workdir;
 
 pub use audit::{AuditEvent, WriteCounts, count_writes};
-pub use binaries::{Binaries, helm, monitoring_crds, promtool};
+pub use binaries::{Binaries, Release, gitops_verdicts, helm, monitoring_crds, promtool};
 pub use control_plane::{ControlPlane, ControlPlaneOptions};
 pub use error::Error;
