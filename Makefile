@@ -19,6 +19,7 @@ test: tools ## Everything CI runs: format, lints, dependencies, unit, property a
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 	$(CARGO_DENY) --all-features --locked check licenses bans sources
+	$(CARGO) test --locked --workspace --test programs
 	$(CARGO) test --locked --workspace
 
 test-clients: ## Microsoft's Graph SDK for Python, unmodified, against the simulator; says when it is skipped, and why
